@@ -1,4 +1,4 @@
-"""Grid of images with captions, drawn without matplotlib because every run draws some."""
+"""Grid of images with captions. Every run draws such grids, so they are drawn with Pillow and without matplotlib."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _checked: WeakKeyDictionary[Weights, set[tuple[ModelSpec, tuple[str, ...]]]] = WeakKeyDictionary()
-"""Networks and classes that fit each set of weights. Earlier checks have found them, so the second preparation of a run
-skips the check."""
+"""Networks and classes that fit each set of weights, as earlier checks have shown. If a run is prepared a second time,
+the check is skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from runfolio.record.checkpoints.manifests import Checkpoint
 
 _RECORDING = runfolio.RecordingConfig(announce=False)
-"""Recording that does not announce the run on the terminal, since the caller reports the folder."""
+"""Recording options that turn off the run's announcement on the terminal, since the caller reports the run's folder."""
 _BEFORE_FIRST_POINT = -1
-"""Step before the first point. A run without a checkpoint resumes from this step, so it is trained from the start."""
+"""Step before the first logged value. A run without a checkpoint resumes from this step, so it is trained from the
+start."""
 
 
 def run_experiment(
@@ -192,7 +193,7 @@ def _last_checkpoint(recorded: RecordedRun) -> Checkpoint | None:
     damaged.
 
     Raises:
-        NotFound: The checkpoints were pruned and can be restored.
+        NotFound: The checkpoints were pruned (moved to the trash of the store) and can still be restored.
     """
     try:
         return read_intact(recorded.folder, LAST, lambda reason: None)

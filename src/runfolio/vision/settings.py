@@ -1,7 +1,7 @@
 """Settings of a training run. Python, YAML files and the flags of `train` use the same typed class.
 
 `TrainSettings` is flat, like flags, YAML files and records. It inherits from one class per topic. A function that needs
-the settings of only one topic declares that class as the type of its parameter.
+the settings of only one topic declares the class of this topic as the type of its parameter.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from runfolio.vision.folds import Fold
 _DATA, _MODEL, _OPTIMISATION, _SCHEDULE, _RUN = "data", "model", "optimisation", "schedule", "run"
 _CHECKPOINTS = "checkpoints"
 AUTO = "auto"
-"""Value of `batch_size`. Training then starts with measurements that choose the batch size."""
+"""Value of `batch_size` for an automatic choice. Measurements at the start of training then choose the batch size."""
 LOADER = "vision"
-"""Name of the loader that reads the checkpoints of these runs. The loader belongs to the entry point group
-`runfolio.loaders`."""
+"""Name of the loader that reads the checkpoints of runs with these settings. The loader belongs to the entry point
+group `runfolio.loaders`."""
 RANGE_TEST = "lr_finder"
 """Additional key in the config of a learning rate range test."""
 _UNNAMED_KEYS = frozenset({"model", "data", "data-fraction", "epochs", "seed", "fold"})
-"""Settings that `name_in_series` does not add. `run_name` already contains them, or they only distinguish
-repetitions."""
+"""Settings that `name_in_series` does not add to the name of a run. Either `run_name` already contains the setting, or
+the setting only distinguishes repetitions."""
 _NAME_LENGTH = 80
 
 
@@ -486,7 +486,7 @@ class TrainSettings(
         """Return `run_name` with the settings that vary in a series, such as `tinyvgg-5ep-lr=0.01`.
 
         Args:
-            varied: Varied settings, by key. Seeds and folds are left out.
+            varied: Values of the settings that vary, by key. Seeds and folds do not appear in the name.
         """
         texts = {key: format(value, "g") if isinstance(value, float) else str(value) for key, value in varied.items()}
         parts = [f"{key}={PurePath(text).name}" for key, text in texts.items() if key not in _UNNAMED_KEYS]

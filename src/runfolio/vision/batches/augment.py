@@ -44,7 +44,7 @@ class Augmentation:
 
 @contextmanager
 def seeded_generator(*key: int) -> Iterator[None]:
-    """Seed torch's CPU generator with the key, and restore its state afterwards."""
+    """Seed torch's CPU generator with a hash of `key`, and restore the generator's state afterwards."""
     (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64).tolist()
     state = torch.get_rng_state()
     try:

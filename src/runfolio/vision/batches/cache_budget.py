@@ -86,8 +86,8 @@ def set_budget(size: int) -> None:
 
 
 def evict_to_fit(requested: int) -> int:
-    """Remove the least recently used folders if this frees enough space for `requested` bytes. Return how many of these
-    bytes fit."""
+    """Remove the least recently used cache folders, but only if all `requested` bytes could then fit. Return the number
+    of requested bytes that fit into the cache now."""
     entries = sorted(_entries())
     used_bytes = sum(entry.size for entry in entries)
     limit = min(cache_budget(), used_bytes + _free_bytes() - RESERVED_BYTES)

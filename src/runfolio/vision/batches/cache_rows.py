@@ -3,10 +3,10 @@ same size.
 
 Several processes can read and add rows at the same time. Each process that adds rows appends to its own pair of files,
 called a shard. The file `<time>-<name>.rows` holds the rows. The file `<time>-<name>.index` holds one little-endian
-entry of 32 bytes per row. The entry consists of the id (16 bytes), the position (uint64), the CRC-32C of the row, and
-the CRC-32C of the first 28 bytes. The entry is written after its row, so a killed process leaves only complete rows. If
-an id occurs twice, the row in the later file is used, because the earlier row may be damaged. Readers and writers hold
-a shared lock on `.lock`. Removing the folder requires an exclusive lock.
+entry of 32 bytes per row. The entry starts with the row's id (16 bytes), number in the shard (uint64) and CRC-32C
+(uint32). The last four bytes are the CRC-32C of the entry's first 28 bytes. The entry is written after its row, so a
+killed process leaves only complete rows. If an id occurs twice, the row in the later file is used, because the earlier
+row may be damaged. Readers and writers hold a shared lock on `.lock`. Removing the folder requires an exclusive lock.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _CHECKED_BYTES = _ENTRY.size - 4
 
 
 class RowAddress(NamedTuple):
-    """Position and checksum of a row."""
+    """Address of a row: number of the shard, number of the row in the shard, and checksum. A shard is a pair of
+    files."""
 
     shard: int
     row: int
@@ -58,8 +59,8 @@ class RowStore:
 
         Args:
             row_bytes: Size of each row in bytes.
-            shard_names: Names of the shards, in the order that another process uses. Row addresses from that process
-                are then valid in this process, too.
+            shard_names: Names of the shards (pairs of files), in the order that another process uses. Row addresses
+                from the other process are then valid in this process, too.
 
         Raises:
             OSError: The folder cannot be created or read.
@@ -147,13 +148,13 @@ class RowStore:
         return sum(row_id in self._addresses and self.read(row_id) is None for row_id in ids)
 
     def close(self) -> None:
-        """Release the lock. Other processes can then remove the folder."""
+        """Release the lock on the folder. Other processes can then remove the folder."""
         self._writer = None
         self._release()
 
 
 class _Shard:
-    """Reader of one shard."""
+    """Reader of one shard, a pair of files with rows and their index."""
 
     def __init__(self, path: Path, row_bytes: int) -> None:
         self.path = path
@@ -187,7 +188,7 @@ class _Shard:
 
 
 class _Writer:
-    """Shard that this process appends to."""
+    """Shard (pair of files) that this process appends rows to."""
 
     def __init__(self, folder: Path) -> None:
         # Each name starts with the time, so names sort by creation time.
@@ -208,7 +209,7 @@ class _Writer:
         _write_all(self._index, memoryview(entries))
 
     def remove_if_empty(self) -> None:
-        """Remove the files if the first write failed."""
+        """Remove the files of the shard if the first write failed and they contain no complete rows."""
         if self._count == 0:
             for path in self._paths:
                 path.unlink(missing_ok=True)

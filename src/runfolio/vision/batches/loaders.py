@@ -102,8 +102,8 @@ class PreparedImages(Dataset[Labelled]):
 
 
 def _shared_pixels(images: ImageSet, transform: ImageTransform) -> dict[int, torch.Tensor]:
-    """Return the shared dict of a set's pixels, or a new dict if the set is large or consists of files. Files may
-    change."""
+    """Return the dict of a set's pixels that all runs share. If the set is large, or consists of files that may change,
+    return a new dict."""
     if images.in_files or len(images) * transform.size_bytes > MEMORY_CACHE_BYTES:
         return {}
     cached_transform, pixels = _pixels_by_set.get(images, (None, {}))
@@ -185,7 +185,8 @@ def batch_loader(
     """Return a loader of [b, c, h, w] uint8 pixels and [b] int64 labels. The last batch may be smaller.
 
     Args:
-        images: Data set to load. Its index is a `SampleRef` if `order` is given, or a position otherwise.
+        images: Data set to load. Its items are selected by a `SampleRef` if `order` is given, or by a position
+            otherwise.
         batch_size: Number of images per batch. It is ignored if `order` is given, because `order` has its own batch
             size.
         order: Order of the images. The default is the order of `images`.
@@ -194,7 +195,7 @@ def batch_loader(
     # Without its own generator, a loader would draw from torch's global generator, which would change dropout.
     return DataLoader(
         images,
-        batch_size=1 if order else batch_size,  # torch requires 1 with a batch sampler
+        batch_size=1 if order else batch_size,  # torch requires size 1 with a batch sampler
         batch_sampler=order,
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -79,5 +79,6 @@ class CachedPixels:
         return pixels
 
     def _has_room_for(self, row_id: bytes) -> bool:
-        """Return whether the cache has room for an image. The answer depends only on the id, so all processes agree."""
+        """Return whether the cache has room for an image. The result depends only on the image's id, so it is the same
+        in all processes."""
         return int.from_bytes(row_id[:8], "little") < self.share * _IDS

@@ -49,7 +49,8 @@ _check_state = holding(
         ),
     }
 )
-"""Check for the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other values."""
+"""Function that checks the values that a fork reads directly from a checkpoint's state. `Run.restore` checks the other
+values."""
 
 
 @dataclass(frozen=True, kw_only=True)

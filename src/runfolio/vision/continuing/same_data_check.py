@@ -26,7 +26,7 @@ def match_recorded_images(
 ) -> tuple[Preparation, str | None]:
     """Compare the current images with the original images of a run.
 
-    Parts of the data that are not in the record are not compared.
+    Parts of the data (training, validation or test) that the run has not recorded are not compared.
 
     Args:
         classes: Classes of the run's network, or None if the run starts with a new network.

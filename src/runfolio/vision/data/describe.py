@@ -52,7 +52,7 @@ class SplitDescription:
     duplicates: tuple[tuple[str, ...], ...]
     """Groups of identical images, by their readable names."""
     fingerprint: str
-    """Digest of names, contents and classes. A run that uses this data records the same digest."""
+    """Digest of the names, contents and classes of all images. A run that uses this data records the same digest."""
 
 
 @dataclass(frozen=True, kw_only=True)

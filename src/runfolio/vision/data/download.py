@@ -118,7 +118,7 @@ class _ServerResponse(NamedTuple):
     """Values from the headers of a response."""
 
     start: int
-    """Position of the response's first byte in the file."""
+    """Position in the file at which the content of the response starts, in bytes."""
     total: int | None
     """Size of the whole file in bytes, or None if the server does not state the size."""
     validator: str
@@ -147,7 +147,7 @@ class _Download:
         self._note.unlink(missing_ok=True)
 
     def _try_until_complete(self) -> None:
-        """Try until the file is complete or the limits are reached."""
+        """Make attempts to download the file until it is complete or the limits are reached."""
         failures = 0
         while True:
             size_before = self._received_bytes

@@ -40,7 +40,7 @@ class ImageFolder:
     val: ImageFiles | None
     test: ImageFiles | None
     undivided: ImageFiles | None
-    """All images, or None if there are folders for training and test."""
+    """All images, or None if the folder is divided into parts such as `train/` and `test/`."""
     folders: Mapping[Split, str]
     """Name of the folder of each part, such as `train/`."""
     notices: tuple[str, ...]
@@ -94,7 +94,7 @@ class ImageFolder:
         return replace(source, val=val, notices=(*self.notices, *notices))
 
     def all_for_training(self) -> ImageFiles:
-        """Return the images of the training folder, or all undivided images.
+        """Return the images of the training folder, or all images if the folder is not divided into parts.
 
         Raises:
             ConfigError: There is no training folder.
@@ -105,8 +105,8 @@ class ImageFolder:
         return images
 
     def all_for_test(self) -> ImageFiles:
-        """Return the images of the test folder, or all undivided images. These images test a model that was trained on
-        different data.
+        """Return the images of the test folder, or all images if the folder is not divided into parts. The images test
+        a model that was trained on different data.
 
         Raises:
             ConfigError: There is no test folder.
@@ -228,7 +228,7 @@ def _labelled(root: Path, by_class: ClassImages, classes: tuple[str, ...]) -> Im
 
 
 def _with_validation(train: ImageFiles, val: ImageFiles) -> tuple[ImageFiles, NDArray[np.int64]]:
-    """Return the images of both sets, sorted by class and name, and the indices of the validation images."""
+    """Return the images of both sets together, sorted by class and name, and the indices of the validation images."""
     images = ImageFiles(train.root, train.names + val.names, np.concatenate([train.labels, val.labels]))
     order = np.array(sorted(range(len(images)), key=lambda index: (images.labels[index], images.names[index])))
     return images.only(order), np.flatnonzero(order >= len(train))

@@ -43,7 +43,7 @@ def read_folder(path: Path, *, name: str | None = None) -> Folder:
 
     Args:
         path: Path of the folder.
-        name: Name of the result. The default is the name of the folder.
+        name: Name of the returned `Folder`. The default is the name of the folder at `path`.
     """
     by_folder: dict[str, list[str]] = {}
     outer = _Visit(os.fspath(path), os.path.realpath(path), None)

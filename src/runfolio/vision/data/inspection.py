@@ -33,7 +33,7 @@ MIN_LEVELS = 8
 mask or a drawing, or its values have an unexpected range."""
 _CACHE_VERSION = f"runfolio {__version__} (3), Pillow {PIL.__version__}"
 """Version of the cached results. Inspections with other package versions may have different results. The number in
-parentheses is increased when the fields change."""
+parentheses is increased when the fields of `ImageInspection` change."""
 _MIN_DECODED_PIXELS = 2048
 """Minimum length of each side, in pixels, when a JPEG is scaled down while decoding (see `read_picture`)."""
 _CHUNK_FILES = 1024

@@ -120,7 +120,7 @@ def value_bands(picture: Image.Image) -> Iterator[NDArray[np.floating]]:
 
 
 def to_channels(picture: Image.Image, channels: int, value_range: ValueRange | None = None) -> Image.Image:
-    """Convert a picture to grey (1) or colour (3) with 8 bits per channel, on a white background.
+    """Convert a picture to one channel (grey) or three channels (colour) with 8 bits each, on a white background.
 
     Args:
         picture: Picture of any mode.

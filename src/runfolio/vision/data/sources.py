@@ -31,7 +31,8 @@ COURSE_ZIPS = {
 }
 """Zip files with 10 % and 20 % of the images of three Food-101 classes.
 
-Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests come from its Git LFS pointers.
+Source: https://github.com/mrdbourke/pytorch-deep-learning (MIT); the digests come from the Git LFS pointers of this
+repository.
 """
 
 OpenedData = ImageSource | ImageFolder
@@ -74,8 +75,8 @@ def load_data(
 
     Args:
         name: Name of the data, such as `digits`, `folder:PATH` or `zip:PATH_OR_URL` (see the setting `data`).
-        test_data: Name of a different data set that provides the test images. If it is not divided, all its images are
-            used.
+        test_data: Name of a different data set that provides the test images. If this data set is not divided into
+            training and test images, all its images are used.
         with_validation: If true, the images of a validation folder are added to the training set. The field `val`
             contains their indices.
         skip_bad_images: If true, unreadable files are left out and listed in `bad_images`. If false, such files raise

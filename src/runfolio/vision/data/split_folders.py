@@ -86,7 +86,7 @@ def _words(name: str) -> list[str]:
 
 
 def _rank(name: str) -> tuple[int, int, str]:
-    """Return the sort key for folders of the same part. Names with fewer words come first. Among these, more frequent
-    spellings come first."""
+    """Return the sort key for folders of the same part. Names with fewer words come first. Among names with equally
+    many words, more frequent spellings come first."""
     words, spellings = _words(name), [word for words in _SPELLINGS.values() for word in words]
     return len(words), min(spellings.index(word) for word in words if word in spellings), name.swapcase()

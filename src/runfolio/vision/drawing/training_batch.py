@@ -32,8 +32,8 @@ class BatchPictures:
 
 
 def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictures:
-    """Return the first images of a seeded order. Their pixels are exactly those that training uses before
-    normalisation.
+    """Return the first training images of a seeded order at each processing stage. The resized and augmented images
+    have exactly the pixels that training then normalises.
 
     Rows of augmented images exist only if the settings enable augmentation.
     """
@@ -58,8 +58,8 @@ def batch_pictures(preparation: Preparation, images: int = IMAGES) -> BatchPictu
 
 
 def first_images(preparation: Preparation, images: int = 2 * IMAGES) -> list[tuple[str, Image.Image]]:
-    """Return the class and the image, as the network sees it without augmentation, of the first training images of a
-    seeded order."""
+    """Return the first training images of a seeded order with their classes. The images are resized for the network but
+    not augmented."""
     prepared = PreparedImages(preparation.source.train, preparation.train, preparation.transform)
     classes = preparation.source.classes
     return [

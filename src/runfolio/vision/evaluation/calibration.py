@@ -42,7 +42,8 @@ def calibration(probabilities: torch.Tensor, correct: torch.Tensor, bins: int = 
     """Compare probabilities with accuracies in bins of equal width.
 
     Args:
-        probabilities: Probability of the predicted class of each image, [n]. If one is NaN, the error is NaN.
+        probabilities: Probability of the predicted class of each image, [n]. If any probability is NaN, the calibration
+            error is NaN.
         correct: True for each correct prediction, [n] bool.
         bins: Number of bins.
 

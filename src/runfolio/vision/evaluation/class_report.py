@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _MAX_LABELLED_CLASSES = 120
 _MAX_CLASSES_WITH_COUNTS = 20
-"""Maximum number of classes for which counts are written into the cells."""
+"""Maximum number of classes for which the cells of a confusion matrix contain counts as text."""
 _LETTER_INCHES = 0.09
 
 
@@ -27,7 +27,7 @@ class ClassMetrics(NamedTuple):
 
 
 def confusion_matrix(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
-    """Count images by [true class, predicted class]. Both arguments are class indices, [n]."""
+    """Count images by [true class, predicted class]. `predicted` and `labels` are class indices, [n]."""
     return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 

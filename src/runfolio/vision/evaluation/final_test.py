@@ -52,13 +52,13 @@ def record_test(run: Run, state: TrainState, inputs: InputPipeline, preparation:
         tested = evaluate(state, batches.test, logits.append)
     metrics = tested.result.metrics("test")
     run.summary.update(metrics)
-    if preparation.settings.test_at != "epoch":  # otherwise, the curve already contains this point
+    if preparation.settings.test_at != "epoch":  # otherwise, each epoch has logged its test
         run.log({**metrics, "epoch": epoch}, step=epoch)
     classes = preparation.source.classes
     matrix = class_report.confusion_matrix(tested.predicted, tested.labels, len(classes))
     title = f"{run.name}: {tested.result.accuracy:.1%} of {tested.result.images:,} test images"
     figure = class_report.confusion_figure(matrix, classes, title)
-    # Without a layout, drawing takes a third less time. Logged figures are cropped anyway.
+    # Without a layout engine, drawing takes a third less time. Logged figures are cropped anyway.
     figure.set_layout_engine("none")
     run.log_figure("confusion", figure, step=epoch)
     rows = class_report.class_metrics(tested.predicted, tested.labels, classes)

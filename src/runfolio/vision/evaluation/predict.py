@@ -23,7 +23,7 @@ Picture = str | Path | bytes | Image.Image | NDArray[Any] | torch.Tensor
 Tensors are [h, w] or [1 or 3, h, w].
 
 Pixels are uint8, or floats from 0 to 1. If the classifier was trained on images with more than 8 bits per channel, grey
-pixels have the same values as in files.
+pixels must have the values of an image file.
 """
 
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _SAMPLE = 24
 _MOST_CURVES = 10
-"""Maximum number of classes with a separate precision-recall curve. With more classes, one curve covers all."""
+"""Maximum number of classes with separate precision-recall curves. If there are more classes, one curve covers all
+classes."""
 _NAME_LETTERS = 11
-"""Letters of a class in a caption that also contains a probability."""
+"""Maximum number of letters of a class name in a caption that also contains a probability."""
 
 
 def record_validation(run: Run, state: TrainState, inputs: InputPipeline, preparation: Preparation, epoch: int) -> None:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BATCH = 32
-"""Number of rows that each group of four threads computes before the process reads the new rows of other processes."""
+"""Number of rows (features of one image each) that are computed at a time for every four threads. Before each
+computation, the process reads the rows that other processes have added."""
 _BATCHES_AHEAD = 2
 """Number of batches that are decoded while one batch is computed."""
 _FILL_LOCK = ".filling"
@@ -54,7 +55,8 @@ class Views:
 class CachedFeatures(Dataset[Labelled]):
     """Dataset of features, [size] per image, with labels.
 
-    The index of an item is a position or a `SampleRef`. Epoch e uses view e modulo the number of views.
+    The index of an item is a position or a `SampleRef` (epoch and position). Epoch e uses the augmented version (view)
+    e modulo the number of views.
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class FeatureCache:
         Args:
             model: Network with a frozen backbone (`freeze_backbone`), on its device.
             precision: Value of the setting `precision`.
-            views: Augmented views, or None if images are not augmented.
+            views: Augmented versions of each image, or None if images are not augmented.
             progress: Progress display for the computation of features.
 
         Raises:
@@ -228,7 +230,7 @@ class FeatureCache:
                 threads.shutdown(cancel_futures=True)
 
     def _pixels(self, images: ImageSet, index: int, views: Sequence[int]) -> list[torch.Tensor]:
-        """Decode one image, and return its pixels in each of the views."""
+        """Decode one image, and return the pixels of each requested augmented version (view)."""
         pixels = self._transform.pixels_of(images, index)
         if self._augmentation is None:
             return [pixels]

@@ -25,8 +25,8 @@ FeatureFunction = Callable[[Sequence[torch.Tensor]], NDArray[np.uint8]]
 """Function that maps the pixels of n images, [c, h, w] uint8 each, to the bytes of their features, [n, row_bytes]."""
 
 _CPU_BATCH, _GPU_BATCH = 8, 32
-"""Batch sizes. On a CPU, larger batches take more time per image, since their activations do not fit into the CPU
-caches."""
+"""Batch sizes on a CPU and on a GPU. On a CPU, larger batches take more time per image, since their activations do not
+fit into the CPU caches."""
 
 
 @contextmanager

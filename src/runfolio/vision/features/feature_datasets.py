@@ -40,7 +40,7 @@ class FeatureDatasets:
 
 def can_use_features(settings: TrainSettings) -> bool:
     """Return whether features can be cached. The backbone must be frozen, and each image must have a fixed number of
-    views."""
+    augmented versions (views)."""
     is_mixed = settings.mixup or settings.cutmix
     has_fixed_views = settings.augment == "none" or settings.cached_views > 0
     return settings.cache and settings.freeze_backbone and has_fixed_views and not is_mixed

@@ -1,7 +1,7 @@
 """Loss and accuracy of one pass over images.
 
 Both are means over images, so a smaller last batch has a smaller weight. The sums stay on the device until the pass
-ends, so no batch waits for a GPU.
+ends, so the loop does not wait for a GPU after each batch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class EpochResult(NamedTuple):
     loss: float
     """Mean cross-entropy per image. It is NaN or infinite if the loss of any batch is NaN or infinite."""
     accuracy: float
-    """Fraction of the images that were predicted correctly. The true class of a mixed image is the class with the
-    largest share."""
+    """Fraction of the images that were predicted correctly. If images are mixed (mixup or CutMix), the true class is
+    the class with the largest share."""
     images: int
     seconds: float
 
@@ -47,7 +47,7 @@ class EpochMetrics:
         self._images += images
 
     def start(self) -> None:
-        """Restart the clock. The time since the last start or load is not counted."""
+        """Restart the clock. The time since the last call, or since a checkpoint was loaded, is not counted."""
         self._start = time.perf_counter()
 
     @property

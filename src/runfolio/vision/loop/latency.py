@@ -23,7 +23,7 @@ def predict_ms(state: TrainState, spec: ModelSpec, image: torch.Tensor) -> float
     Each network is measured once per process.
 
     Args:
-        spec: Network of `state`.
+        spec: Description of the network in `state`.
         image: Normalised image, [1, c, h, w].
     """
     settings = state.settings

@@ -33,8 +33,8 @@ class Mixing:
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, *, epoch: int, batch: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mixed images, [b, c, h, w], and class probabilities, [b, classes]. Without mixing, the inputs are
-        unchanged.
+        """Return mixed images, [b, c, h, w], and class probabilities, [b, classes]. If mixing is off, return `images`
+        and `labels` unchanged.
 
         Args:
             images: Images, [b, c, h, w].

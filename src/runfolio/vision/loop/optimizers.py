@@ -17,15 +17,16 @@ from runfolio.vision.settings import OptimConfig, ScheduleConfig
 
 _START, _END = 1 / 25, 1 / 25 / 1e4
 _RISING = 0.3
-"""Defaults of OneCycleLR. The rate starts at 1/25 of its maximum and rises for 30 % of the steps. It ends at 1/10,000
-of its initial value."""
+"""Default values of torch's OneCycleLR schedule. The learning rate starts at 1/25 of its maximum and rises for 30 % of
+the steps. It ends at 1/10,000 of its initial value."""
 
 
 def make_optimizer(model: nn.Module, settings: OptimConfig, *, rate_decay: float) -> Optimizer:
     """Return the optimizer of the trainable parameters.
 
     Args:
-        rate_decay: Ratio of the learning rate of each backbone stage to the rate of the next stage.
+        rate_decay: Ratio of each backbone stage's learning rate to the rate of the next stage, which is nearer to the
+            head.
     """
     optimizer = _optimizer(_groups(model, settings.lr, rate_decay), settings)
     keep_state_layout(optimizer)

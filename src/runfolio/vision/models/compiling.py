@@ -14,8 +14,8 @@ def compile_network(network: Network, batch_size: int) -> Network:
     """Return a function that calls the compiled network for full batches of images. For other batches, it calls the
     original network.
 
-    Compiling for the smaller last batch of an epoch takes more time than it saves. Only one size is compiled, so the
-    results of resumed runs cannot depend on the order of compilation. Weights, hooks and names stay the same.
+    Compiling for the smaller last batch of an epoch takes more time than it saves. Only one batch size is compiled, so
+    the results of resumed runs cannot depend on the order of compilation. Weights, hooks and names stay the same.
     """
     compiled = torch.compile(network, backend=_BACKEND, dynamic=False)
 

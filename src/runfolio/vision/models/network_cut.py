@@ -26,8 +26,8 @@ _BATCH_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class NetworkCut:
-    """Position of a cut, and the computation after the cut. It contains no weights, so it can be used with every copy
-    of the network."""
+    """Position of a cut, and the computation after the cut. The cut contains no weights, so it can be used with every
+    copy of the network."""
 
     shapes: tuple[tuple[int, ...], ...]
     """Shapes of the features of an image. There is one shape per layer that takes features."""
@@ -151,7 +151,7 @@ def _all_close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
 
 
 def _run(model: nn.Module, points: tuple[str, ...], images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Return the output of the model, and the inputs of the modules at `points`."""
+    """Return the output of the model, and the inputs of the modules that `points` names."""
     with _recording_inputs(model, points) as run:
         return run(images)
 

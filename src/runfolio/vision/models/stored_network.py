@@ -66,8 +66,8 @@ def _network_without_storage(spec: ModelSpec, label: str) -> nn.Module:
 
 
 class _WeightsWithoutStorage(TorchFunctionMode):
-    """Mode that creates weights on the `meta` device and other tensors on the CPU. RegNets need real tensors to compute
-    their sizes."""
+    """Torch mode that creates weights on the `meta` device and other tensors on the CPU. RegNets need real tensors to
+    compute their sizes."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

@@ -36,7 +36,8 @@ class CutUnavailable(Exception):  # noqa: N818 - not an error: training continue
 
 
 class _Value(NamedTuple):
-    """Placeholder for a tensor that is an input of the tape or the result of an earlier call."""
+    """Placeholder for a tensor that is an input of the tape or the result of an earlier call. The tape numbers such
+    tensors."""
 
     number: int
 
@@ -55,7 +56,7 @@ class _Call(NamedTuple):
     args: Any
     kwargs: Any
     first: int
-    """Number of the first resulting tensor. The other resulting tensors have the next numbers."""
+    """Number that identifies the first tensor in the result. The other tensors in the result have the next numbers."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,13 @@ class Tape:
     """Modules whose inputs are the inputs of the tape. If a dropout precedes such a module, the tape starts before the
     dropout."""
     inputs: tuple[int, ...]
-    """Numbers of the input tensors."""
+    """Numbers that identify the input tensors in `calls`."""
     calls: tuple[_Call, ...]
     output: int
-    """Number of the output tensor."""
+    """Number that identifies the output tensor."""
 
     def replay(self, model: nn.Module, features: list[torch.Tensor]) -> torch.Tensor:
-        """Return the output of `model` for `features`, which contains the input of each module in `points`, [b,
-        ...]."""
+        """Return the output of `model` for `features`, a list of the inputs, [b, ...], of the modules in `points`."""
         values = dict(zip(self.inputs, features, strict=True))
 
         def actual(value: Any) -> Any:
@@ -131,7 +131,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 class _ObservedCall(NamedTuple):
-    """Observed call, with its tensors instead of placeholders."""
+    """Call of a module or function during the recording, with the actual tensors instead of placeholders."""
 
     target: str | Callable[..., Any]
     args: Any
@@ -159,7 +159,7 @@ class _Recorder(TorchFunctionMode):
         """Sequences of calls that begin with a dropout and precede the tape, keyed by the id of the last result."""
 
     def tape(self, output: object) -> Tape:
-        """Return the recording of a forward pass with this output."""
+        """Return the tape of the recorded forward pass, which returned `output`."""
         if not isinstance(output, torch.Tensor):
             raise CutUnavailable(f"it returns a {type(output).__name__} instead of only logits")
         if id(output) not in self._numbers:

@@ -38,7 +38,7 @@ _DEPENDS_ON = (
     *("optimizer", "ema", "deterministic", "precision"),
 )
 _measurements: dict[tuple[object, ...], tuple[int, str]] = {}
-"""Chosen size and reason, keyed by device, tried sizes and settings."""
+"""Chosen batch size and the reason for the choice, keyed by device, tried sizes and settings."""
 _AS_FAST = 0.95
 """Minimum speed of a fast batch size, as a fraction of the highest speed. The smallest fast size is chosen, since it
 allows more steps."""

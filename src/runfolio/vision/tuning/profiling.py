@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Batch = TypeVar("Batch")
 PROFILE = "profile"
-"""Name and type of the artifact."""
+"""Name and type of the artifact (stored file) that contains the profile."""
 _LOADING, _STEP = "runfolio: next batch", "ProfilerStep*"
 _STEPS, _FEWEST, _MOST_OPERATORS = 3, 2, 100
 _MS = 1e-3
