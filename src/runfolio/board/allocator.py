@@ -6,7 +6,7 @@ import ctypes
 import os
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-"""Numbers of the parameters of `mallopt` in glibc."""
+"""Codes of three parameters of `mallopt`, a function of glibc."""
 _THRESHOLD_BYTES = 131_072
 _ARENAS = 2
 

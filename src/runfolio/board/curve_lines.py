@@ -106,7 +106,7 @@ class CurveLine:
     broken: Sequence[tuple[float, float]] = ()
     """First and last x of each visible range in which all values are NaN or infinite."""
     resumes: Sequence[float] = ()
-    """Position of the last point before each time that the run resumed."""
+    """Value on the x axis of the last point before each time that the run resumed."""
     lost: int = 0
     """Number of points without an x value."""
     left_out: int = 0
@@ -210,7 +210,7 @@ class _ColumnStatistics(NamedTuple):
     """Index of the pixel column. It is -1 for points to the left of the visible range, and the number of pixel columns
     for points to the right."""
     firsts: Floats
-    """Position of the first point in each column."""
+    """Value on the x axis of the first point in each column."""
     lasts: Floats
     means: Floats
     lows: Floats
@@ -233,9 +233,9 @@ def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatisti
 
 
 def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> list[Floats]:
-    """Return, for each curve, the position of each pixel column that contains its points.
+    """Return, for each curve, the x value of each pixel column that contains points of the curve.
 
-    A visible column has the same position for all curves: the middle of their points in this column.
+    A visible column has the same x value for all curves: the middle of their points in this column.
     """
     lows, highs = np.full(visible.columns, np.inf), np.full(visible.columns, -np.inf)
     for curve in curves:

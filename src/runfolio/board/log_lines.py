@@ -14,7 +14,7 @@ from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.visible_text import visible_text
 
 _EVERY = 256
-"""Number of lines between two stored offsets."""
+"""Number of lines between two lines whose byte offsets are stored."""
 _CHUNK_BYTES = 1 << 20
 _SEARCHED_BYTES = 1 << 23
 """Number of bytes at the end of a log that are searched for the newest error."""
@@ -96,7 +96,7 @@ class LogLines:
         return self._complete + (file.read(1) not in (b"\n", b""))
 
     def _offset_of(self, file: BufferedReader, number: int) -> int:
-        """Move to the beginning of a line, and return its offset."""
+        """Move to the beginning of a line, and return the byte offset of the line."""
         file.seek(self._offsets[min(number // _EVERY, len(self._offsets) - 1)])
         for _ in range(number % _EVERY):
             file.readline()

@@ -20,7 +20,10 @@ import { Jump } from "./jump.js";
 import { Page } from "./page.js";
 import { Rail } from "./rail.js";
 
-/** Name of the open dialog: "jump", "help", or on narrow pages "rail" (the sidebar). It is empty if none is open. */
+/**
+ * Name of the open dialog: "jump", "help", or on narrow pages "rail" (the sidebar). The name is empty if no dialog is
+ * open.
+ */
 const open = signal("");
 const close = () => (open.value = "");
 

@@ -28,7 +28,7 @@ export function useWindow(count, size, scroller) {
 }
 
 /**
- * Call a function now and whenever an element is scrolled or resized. The returned function ends this.
+ * Call a function now and whenever an element is scrolled or resized. The returned function ends these calls.
  * @param {HTMLElement} element
  * @param {() => void} look
  */
@@ -44,8 +44,8 @@ export function followView(element, look) {
 }
 
 /**
- * Return the range of items in view and of the spare items around them. Its ends are even, so that fewer scroll steps
- * change the range.
+ * Return the range of items in view and of the spare items around them. Both ends of the range are even
+ * numbers, so that fewer scroll steps change the range.
  * @param {number} count
  * @param {number} size
  * @param {number} start

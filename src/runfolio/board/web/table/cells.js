@@ -96,7 +96,7 @@ export function cellText(row, column, scale) {
 }
 
 /**
- * Return the value of a cell without rounding and marks, for programs. The mark has a column of its own, `@mark`.
+ * Return the value of a cell without rounding and marks, for programs. Marks are in a separate column, `@mark`.
  * @param {any} row
  * @param {{name: string, kind: string}} column
  */

@@ -125,7 +125,10 @@ function useCommon(columns, full, seen, axes) {
   return { source, names, colour, xChoices: xChoicesOf(columns), full, seen, axes };
 }
 
-/** Return the previous array if it has the same keys. A change of their order alone then fetches nothing. @param {string[]} keys */
+/**
+ * Return the previous array if it has the same keys. Therefore, a change of the keys' order causes no request.
+ * @param {string[]} keys
+ */
 function useSameOrder(keys) {
   const before = useRef(keys);
   if (before.current.length !== keys.length || !keys.every((key) => before.current.includes(key))) before.current = keys;
