@@ -153,13 +153,16 @@ class BranchReader:
         return curves
 
     def release_memory(self) -> None:
-        """Return freed memory to the system if much was read. Otherwise, the memory allocators would keep it."""
+        """Return freed memory to the system if many bytes were read.
+
+        Otherwise, the memory allocators would keep the freed memory.
+        """
         if self._unreleased >= _RELEASED_BYTES:
             self._unreleased = 0
             import pyarrow as pa
 
             pa.default_memory_pool().release_unused()
-            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has this function
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # this function exists only in glibc
             if trim is not None:
                 trim(0)
 

@@ -52,8 +52,10 @@ class LogLines:
             return [_shown(file.readline()) for _ in range(count)]
 
     def search(self, text: str, most: int) -> tuple[int, list[int]]:
-        """Return the number of lines that contain `text`, ignoring case. Also return the numbers of the first `most`
-        lines."""
+        """Return the number of lines that contain `text`, ignoring case.
+
+        Also return the line numbers of the first `most` of these lines.
+        """
         wanted = text.lower()
         total, numbers, first = 0, [], 0
         with self._path.open(file_bounds.CONSOLE) as file:

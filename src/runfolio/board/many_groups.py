@@ -39,7 +39,7 @@ class TableGroup:
     states: Mapping[str, int]
     """Number of runs without a value in each state. Failed and crashed runs have no value."""
     label: str | None = None
-    """Name of the group. Default: made from its values."""
+    """Name of the group. Default: a name made from the values that the runs share."""
     n: int = 0
     """Number of runs with a value. Without a value, the statistics are None."""
     mean: float | None = None

@@ -27,7 +27,7 @@ import { Rail } from "./rail.js";
 const open = signal("");
 const close = () => (open.value = "");
 
-// The home page opens the newest experiment, and the address changes to that of the experiment.
+// The home page opens the newest experiment, and the address changes to the address of the experiment.
 effect(() => {
   const newest = store.data.value?.experiments[0];
   if (view.page.value === "home" && newest) patch({ page: "experiment", experiment: newest.name }, { replace: true });

@@ -26,7 +26,7 @@ for step, loss in enumerate(losses):
 
 /** State of each group of panels (true if open), by experiment and prefix. */
 const folds = preference("chart-groups", /** @type {Record<string, boolean>} */ ({}));
-/** Name of the x axis of the first panel. The zoom and the pin in the URL refer to it if the URL names no x axis. */
+/** Name of the x axis of the first panel. The zoom and the pin in the URL refer to this axis if the URL names none. */
 const firstX = signal("step");
 
 /** Charts of the drawn runs. */
