@@ -4,7 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 const SPARE = 6;
 
 /**
- * Return the range of items to render: those in view of a scroller, and some spare items around them.
+ * Return the range of items to render: the items in view of a scroller (an element that scrolls), and some spare
+ * items around them.
  * @param {number} count number of items
  * @param {number} size height of an item in pixels
  * @param {{current: HTMLElement | null}} scroller element that scrolls
