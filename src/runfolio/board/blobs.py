@@ -141,7 +141,9 @@ def find_blob(run: RecordedRun, digest: str) -> Blob:
 
 
 def file_headers(name: str, media_type: str | None) -> dict[str, str]:
-    """Return the headers of a file. They state its type and name, and whether the browser shows or saves it (RFC 6266).
+    """Return the headers of a reply with a file.
+
+    The headers state the type and the name of the file, and whether the browser shows or saves the file (RFC 6266).
 
     Args:
         media_type: MIME type of a file that a page may show, or None for a download.

@@ -39,7 +39,7 @@ _AXES_BYTES = 4_000_000
 LONG = 2_000_000
 """Number of points above which a curve over `step` or `time` is thinned while it is read."""
 _KEPT = 500_000
-"""Approximate maximum number of points that are kept of such a curve."""
+"""Approximate maximum number of points that remain in a thinned curve."""
 _POINTS_PER_COLUMN = 4
 _RELEASED_BYTES = 8_000_000
 """Minimum number of bytes that are read before freed memory is returned to the system."""
@@ -63,9 +63,9 @@ class BranchCurve:
     left_out: int = 0
     """Number of points of a long curve that thinning left out when the curve was read."""
     parent: str | None = None
-    """Id of the parent run whose points a fork inherited. None if the run is not a fork."""
+    """Id of the parent run whose points a fork inherited. It is None if the run is not a fork."""
     resumes: tuple[float, ...] = ()
-    """Position of the last point before each time that the run resumed."""
+    """Value on the x axis of the last point before each time that the run resumed."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,10 +77,10 @@ class RunCurves:
     signature: str
     """Result of `curve_signature` before the points were read."""
     cursor: str
-    """Cursor after the last point that was read. The next read continues from it."""
+    """Cursor that marks the last point that was read. The next read starts after this point."""
     clock_offset: float | None
-    """Position of a point minus its clock time, in seconds. If the x axis is `time`, this difference converts the times
-    of new points to positions. None if the newest attempt has no points yet."""
+    """Value of a point on the x axis minus its clock time, in seconds. If the x axis is `time`, this difference
+    converts the clock times of new points to x values. It is None if the newest attempt has no points yet."""
 
     @property
     def branches(self) -> tuple[BranchCurve, ...]:
@@ -153,13 +153,16 @@ class BranchReader:
         return curves
 
     def release_memory(self) -> None:
-        """Return freed memory to the system if much was read. Otherwise, the memory allocators would keep it."""
+        """Return freed memory to the system if many bytes were read.
+
+        Otherwise, the memory allocators would keep the freed memory.
+        """
         if self._unreleased >= _RELEASED_BYTES:
             self._unreleased = 0
             import pyarrow as pa
 
             pa.default_memory_pool().release_unused()
-            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has this function
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # this function exists only in glibc
             if trim is not None:
                 trim(0)
 

@@ -106,7 +106,7 @@ class CurveLine:
     broken: Sequence[tuple[float, float]] = ()
     """First and last x of each visible range in which all values are NaN or infinite."""
     resumes: Sequence[float] = ()
-    """Position of the last point before each time that the run resumed."""
+    """Value on the x axis of the last point before each time that the run resumed."""
     lost: int = 0
     """Number of points without an x value."""
     left_out: int = 0
@@ -121,7 +121,7 @@ def branch_line(curve: BranchCurve, view: View, visible: XRange, *, is_raw_drawn
     """Return the line of one branch of a run.
 
     Args:
-        curve: Branch to draw.
+        curve: Points of the branch.
         view: Options for the line.
         visible: Visible range of the x axis.
         is_raw_drawn: Thin the line so that the values before smoothing can be drawn too.
@@ -164,9 +164,9 @@ def mean_line(curves: Sequence[tuple[BranchCurve, View]], visible: XRange, sprea
     The band `minmax` extends from the lowest to the highest of all smoothed points.
 
     Args:
-        curves: Newest branch of each run, with its options.
+        curves: Points of the newest branch of each run, with the options for the line.
         visible: Visible range of the x axis.
-        spread: Meaning of the band.
+        spread: Statistic that the band shows, such as `minmax`.
     """
     curve_columns: list[_ColumnStatistics] = []
     off_axis = 0
@@ -207,10 +207,10 @@ class _ColumnStatistics(NamedTuple):
     """
 
     columns: NDArray[np.int64]
-    """Index of the pixel column. It is -1 for points to the left of the visible range, and the number of pixel columns
-    for points to the right."""
+    """Index of the pixel column. The index is -1 for points to the left of the visible range. It equals the number of
+    visible pixel columns for points to the right of the range."""
     firsts: Floats
-    """Position of the first point in each column."""
+    """Value on the x axis of the first point in each column."""
     lasts: Floats
     means: Floats
     lows: Floats
@@ -233,9 +233,9 @@ def _column_statistics(x: Floats, y: Floats, visible: XRange) -> _ColumnStatisti
 
 
 def _column_middles(curves: Sequence[_ColumnStatistics], visible: XRange) -> list[Floats]:
-    """Return, for each curve, the position of each pixel column that contains its points.
+    """Return, for each curve, the x value of each pixel column that contains points of the curve.
 
-    A visible column has the same position for all curves: the middle of their points in this column.
+    A visible column has the same x value for all curves: the middle of their points in this column.
     """
     lows, highs = np.full(visible.columns, np.inf), np.full(visible.columns, -np.inf)
     for curve in curves:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runfolio.query.run import RecordedRun
 
 LINE_ARGS = ("runs", *SELECTION_ARGS, "metrics", "x", "from", "to", "px", "smooth", "log", "group", "spread", "limit")
-"""Parameters that select lines and determine how they are computed."""
+"""Parameters of a request that select lines and determine how the lines are computed."""
 _MIN_PX, _MAX_PX, _PX = 50, 8_000, 1_000
 _MAX_METRICS = 50
 _RUNS = 100

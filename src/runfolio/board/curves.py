@@ -71,7 +71,7 @@ def _answer(request: Request) -> Response:
 
 
 def _new_points(args: QueryArgs, query: CurveQuery, panel: PanelCurves, columns: Columns) -> dict[str, Any]:
-    """Return the fields of the answer's head that describe the points after the cursors of a request."""
+    """Return the fields of the answer's head that describe the points logged since the client's last request."""
     keys, cursors = query.keys or [], (args.text("after", "") or "").split(",")
     if len(keys) != len(cursors):
         raise RefusedRequest(

@@ -41,11 +41,14 @@ class EventHub:
         self._streams.discard(stream)
 
     def note_changed(self, keys: Iterable[int]) -> None:
-        """Notify all streams that these runs changed. Any thread may call this method."""
+        """Notify all streams that the runs with these keys changed. Any thread may call this method."""
         self._call(lambda stream: stream.changed.update(keys))
 
     def note_points(self, keys: Iterable[int]) -> None:
-        """Notify all streams that these runs have new points or output. Any thread may call this method."""
+        """Notify all streams that the runs with these keys have new points or output.
+
+        Any thread may call this method.
+        """
         self._call(lambda stream: stream.points.update(keys))
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ _SAFE = ("GET", "HEAD")
 _MAX_WRONG, _WRONG_S = 20, 60.0
 """Maximum number of wrong tokens in a period, and the length of this period in seconds."""
 _TICKET_S = 60.0
-"""Number of seconds for which a ticket is valid."""
+"""Number of seconds for which a ticket, which opens the board once, is valid."""
 _PLAIN_POLICY = "default-src 'none'; style-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -77,7 +77,7 @@ class Access:
         return ticket
 
     def takes(self, ticket: str) -> bool:
-        """Use up a ticket, and return whether it was valid."""
+        """Return whether a ticket is valid, and make it invalid, since a ticket opens the board only once."""
         return self._tickets.pop(ticket, 0.0) > time.monotonic()
 
     def knows(self, token: str | None) -> bool:
@@ -231,8 +231,10 @@ def _is_page(scope: Scope) -> bool:
 
 
 def _split_token(query: bytes, access: Access) -> tuple[str | None, str]:
-    """Return the token in a query string, and the query string without the token. A valid ticket counts as the
-    token."""
+    """Return the token in a query string, and the query string without the token.
+
+    A ticket opens the board once. A valid ticket counts as the token.
+    """
     parts = query.decode("latin-1").split("&")
     token = next((unquote(part.removeprefix("token=")) for part in parts if part.startswith("token=")), None)
     ticket = next((part.removeprefix("ticket=") for part in parts if part.startswith("ticket=")), None)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from runfolio.board.branches import BranchCurve, RunCurves
 
 _CHECKED = 64
-"""Number of points that the checksum covers."""
+"""Number of last points that the checksum in a cursor covers."""
 _PART = re.compile(r"(\d{1,9})-(\d{1,12})-([0-9a-f]{8})")
 
 
@@ -26,7 +26,7 @@ def cursors_of(curves: Mapping[int, Mapping[str, RunCurves]], metrics: Sequence[
 
 
 def points_after(cursor: str, curves: Mapping[str, RunCurves], metrics: Sequence[str]) -> dict[str, int] | None:
-    """Return the number of points of each metric that the client has.
+    """Return, for each metric, the number of points that the client has.
 
     Return None if the client must read all points again.
     """

@@ -83,7 +83,7 @@ def _main_metric(run: RecordedRun) -> str:
 
 @lru_cache(maxsize=64)
 def _last_times(folder: Path, count: int, metric: str) -> dict[int, tuple[float, float]]:
-    """Return the time of the last point of each attempt, and the time of the attempt's last point on the newest branch.
+    """Return, for each attempt, the time of its last point and the time of its last point on the newest branch.
 
     Args:
         count: Number of attempts. It is part of the cache key, because a new attempt may abandon points of earlier

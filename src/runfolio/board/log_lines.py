@@ -14,7 +14,7 @@ from runfolio.record.base.record_path import RecordPath
 from runfolio.record.base.visible_text import visible_text
 
 _EVERY = 256
-"""Number of lines between two stored offsets."""
+"""Number of lines between two lines whose byte offsets are stored."""
 _CHUNK_BYTES = 1 << 20
 _SEARCHED_BYTES = 1 << 23
 """Number of bytes at the end of a log that are searched for the newest error."""
@@ -52,8 +52,10 @@ class LogLines:
             return [_shown(file.readline()) for _ in range(count)]
 
     def search(self, text: str, most: int) -> tuple[int, list[int]]:
-        """Return the number of lines that contain `text`, ignoring case. Also return the numbers of the first `most`
-        lines."""
+        """Return the number of lines that contain `text`, ignoring case.
+
+        Also return the line numbers of the first `most` of these lines.
+        """
         wanted = text.lower()
         total, numbers, first = 0, [], 0
         with self._path.open(file_bounds.CONSOLE) as file:
@@ -96,7 +98,7 @@ class LogLines:
         return self._complete + (file.read(1) not in (b"\n", b""))
 
     def _offset_of(self, file: BufferedReader, number: int) -> int:
-        """Move to the beginning of a line, and return its offset."""
+        """Move to the beginning of a line, and return the byte offset of the line."""
         file.seek(self._offsets[min(number // _EVERY, len(self._offsets) - 1)])
         for _ in range(number % _EVERY):
             file.readline()

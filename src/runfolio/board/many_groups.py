@@ -39,7 +39,7 @@ class TableGroup:
     states: Mapping[str, int]
     """Number of runs without a value in each state. Failed and crashed runs have no value."""
     label: str | None = None
-    """Name of the group. Default: made from its values."""
+    """Name of the group. Default: a name made from the values that the runs share."""
     n: int = 0
     """Number of runs with a value. Without a value, the statistics are None."""
     mean: float | None = None
@@ -59,9 +59,9 @@ class _Column:
 
     name: str
     codes: NDArray[np.int64]
-    """Number of the value of each run."""
+    """Array with one number per run, which stands for the value of the run in this column."""
     values: dict[int, Any]
-    """Values by number."""
+    """Distinct values, keyed by the number that stands for the value."""
 
 
 def count_groups(selected: SelectedRuns, group_by: str, metric: str, mode: Mode | None) -> list[TableGroup]:
@@ -117,7 +117,7 @@ def _read(
     numbers = {(NULL, None, None): 0, (None,): 0}
     for value in dict.fromkeys(read):
         numbers.setdefault(value, len(numbers))
-    # The last place is for runs that are not selected.
+    # The last element of the array is for runs that are not selected.
     codes = np.zeros(len(positions) + 1, np.int64)
     codes[[positions.get(run, -1) for run in runs]] = list(map(numbers.__getitem__, read))
     return _Column(name, codes[:-1], {number: decode(*value) for value, number in numbers.items() if number})
@@ -126,7 +126,7 @@ def _read(
 def _groups(
     columns: Sequence[_Column], runs: Sequence[tuple[int, str, str, Any]], mode: Mode | None
 ) -> list[TableGroup]:
-    """Return the groups of runs that have the same codes in all columns."""
+    """Return the groups of runs that have the same values in all columns."""
     if not runs:
         return []
     numbers = np.zeros(len(runs), np.int64)

@@ -174,8 +174,10 @@ def _read(folder: Path, document: RunDocument) -> VisibleMedia:
 
 
 def media_digest(name: str) -> str:
-    """Return the digest with which a browser requests a file. It is the SHA-256 of the file's name, since names are
-    never reused."""
+    """Return the digest with which a browser requests a file.
+
+    The digest is the SHA-256 of the file's name, since names are never reused.
+    """
     return hashlib.sha256(name.encode()).hexdigest()
 
 

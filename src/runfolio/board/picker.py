@@ -179,7 +179,7 @@ def _commonest(
 
 
 def _kind_word(kinds: str) -> str:
-    """Return the kind of a column. The argument contains the kinds of its values, separated by commas."""
+    """Return the kind of a column. `kinds` lists the kinds of the column's values, separated by commas."""
     words = {_KINDS.get(int(kind), "text") for kind in kinds.split(",")} - {""}
     return words.pop() if len(words) == 1 else "mixed" if words else "text"
 

@@ -44,7 +44,7 @@ class RefusedRequest(Exception):  # noqa: N818 - an answer, not an error of the 
         self.headers = headers or {}
 
     def reply(self) -> Response:
-        """Return the response with this error."""
+        """Return the response that reports this error."""
         return error_reply(self.status, self.error, self.headers)
 
 

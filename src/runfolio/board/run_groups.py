@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAX_KEYS = 100
 """Maximum number of runs that a group lists."""
 _COMMAND = re.compile(r"[,;] (?:as with|give) --group-by \S+(?=\.$)")
-"""Part of a note that names an option of the command line."""
+"""Pattern of the part of a note that names an option of the command line."""
 
 
 def group_page(selected: SelectedRuns, ranking: Ranking, group_by: str, offset: int, limit: int) -> dict[str, Any]:

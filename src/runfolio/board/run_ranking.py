@@ -43,7 +43,7 @@ class RankedFigure:
     high: float | None = None
     images: int | None = None
     rank: int | None = None
-    """Rank of the run, starting at 1. None if the run has no value or repeats another run."""
+    """Rank of the run, starting at 1. It is None if the run has no value or repeats another run."""
     mark: str = ""
     """Mark `=` if the run cannot be distinguished from the best run, followed by a mark if its data differ (see
     `data_match.MARKS`) and by `*` if a loss of the run ended as NaN or infinite."""
@@ -62,7 +62,7 @@ class Ranking:
     mode: Mode | None
     heading: str
     keys: list[int] | None
-    """Keys of all runs, best first. None if there are too many runs to compare. SQL then sorts the runs."""
+    """Keys of all runs, best first, or None if there are too many runs to compare. An SQL query then sorts the runs."""
     rows: dict[int, Row] = field(default_factory=dict)
     """Rows of the leaderboard, keyed by run."""
     sentence: Words = ()

@@ -43,7 +43,7 @@ _FIELDS = {"duration": "duration_s"}
 
 
 class SelectedRuns:
-    """Runs that a request selects. They are read from the index when they are needed.
+    """Runs that a request selects. Their data are read from the index when they are needed.
 
     Args:
         board: Board whose runs are selected.

@@ -29,7 +29,7 @@ def seen_panel(
         notes: Sentences below the figure.
         options: Options of the lines.
         colours: Colour index of each run or group, in the order of the lines. -1 means a grey line in the background.
-            Default: the number of the run or group in this order.
+            Default: the position of the run or group in this order.
     """
     metrics = list(dict.fromkeys(line.metric for line in lines))
     owners = {owner: index for index, owner in enumerate(dict.fromkeys(_owner(line) for line in lines))}

@@ -29,7 +29,7 @@ class Lead:
     mode: Mode
     value: float
     images: int | None
-    """Number of images on which the value was measured. None if the value is not a proportion of images."""
+    """Number of images on which the value was measured, or None if the value is not a proportion of images."""
     others: int | None
     """Number of other runs that were compared with the best run, or None if no runs were compared."""
     tied: int
@@ -53,7 +53,7 @@ class GroupLead:
     others: int
     """Number of other groups with a value."""
     compared: int
-    """Number of other groups that were compared with the best group. Both need several runs."""
+    """Number of other groups that were compared with the best group. Only groups of several runs are compared."""
     tied: int
     """Number of other groups that cannot be distinguished from the best group."""
     empty: int
@@ -181,7 +181,8 @@ def number(value: float, images: int | None = None) -> str:
     """Return the text of a value, with as many digits as the measurement supports.
 
     Args:
-        images: Number of images, if the value is a proportion of images. The text then shows a difference of one image.
+        images: Number of images, if the value is a proportion of images. The text then has enough digits to show a
+            difference of one image.
     """
     if images is None or not 0 < value < 1:
         return f"{value:.{_DIGITS + 1}g}"

@@ -149,7 +149,7 @@ class BoardState:
             self._has_runs.wait(_FIRST_RUNS_S)
 
     def publish(self, *, has_news: bool = False) -> None:
-        """Start a new generation if runs changed in the index since the last generation, or if `has_news` is true."""
+        """Increase the generation of the index if runs changed since the last increase, or if `has_news` is true."""
         with self._publishing:
             earlier, self._sightings = self._sightings, self.folio.read_index(_read_sightings)
             runs = earlier.keys() | self._sightings.keys()
@@ -160,7 +160,7 @@ class BoardState:
                 self.events.note_changed(changed)
 
     def scan(self) -> bool:
-        """Update the index from all folders, and return whether the list of problems changed."""
+        """Update the index from the folders of all runs, and return whether the list of unreadable runs changed."""
         folio = self.folio
         with self._scanning:
             if exists := folio.store.is_dir():
@@ -185,7 +185,7 @@ class BoardState:
         return self.progress.get(key, _UNKNOWN)
 
     def once(self, name: Hashable, compute: Callable[[], Result]) -> Result:
-        """Return the result of `compute` for the current generation. The result is computed once and cached."""
+        """Return the result of `compute`. The result is computed once and cached until the index changes."""
         key = (self.generation, name)
         with self._lock:
             if key in self._cache:

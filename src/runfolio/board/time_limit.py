@@ -38,6 +38,9 @@ async def answer_in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
 
 
 def check_time() -> None:
-    """End the function of a worker thread if the time of its request is over. Slow functions call this in loops."""
+    """End the function of a worker thread if the time limit of its request is over.
+
+    Slow functions call `check_time` in their loops.
+    """
     with suppress(RuntimeError):  # outside a worker thread, for example in a test
         from_thread.check_cancelled()

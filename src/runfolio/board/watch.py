@@ -31,8 +31,8 @@ _CPU_SHARE, _TIME_SHARE = 0.05, 0.25
 _FIRST_PAGE_S = 0.7
 """Number of seconds before the first scan. A scan slows down answers, so the first page is answered before it."""
 _SETTLED_NS = 3 * 10**9
-"""Minimum age of a folder's modification time, in nanoseconds. Later changes of the folder then result in a new
-time."""
+"""Minimum age of a folder's modification time, in nanoseconds. If the time is this old, the next change of the folder
+results in a different time."""
 _PUBLISH_S = 1.0
 """Minimum number of seconds between two publications of the runs that a long scan has read so far."""
 _GROWING = (METRICS, CONSOLE, MEDIA)
@@ -104,7 +104,7 @@ class StoreWatcher:
     def _note_folders(self) -> None:
         """Store the modification times of the store and of the folders in it that contain runs.
 
-        Very recent times are left out, since a later change can result in the same time.
+        Very recent times are not stored, since the next change of a folder can result in the same time.
         """
         rows = self._board.folio.read_index(lambda connection: connection.execute("SELECT folder FROM runs").fetchall())
         parents = {os.fsdecode(os.path.dirname(folder)) for (folder,) in rows}  # noqa: PTH120 - 10 times faster

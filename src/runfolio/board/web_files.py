@@ -79,7 +79,7 @@ class WebFiles:
         shell = self._shells["./" if request.scope["path"].count("/") == 1 else "../"]
         headers = {**ALWAYS_ASK, "Content-Security-Policy": shell.policy, "ETag": shell.tag}
         if is_current(request, shell.tag):
-            # Browsers replace the stored headers with these headers, so the policy must be one of them.
+            # Browsers replace stored headers with the headers of this answer, so the answer must contain the policy.
             return Response(status_code=304, headers=headers)
         return Response(shell.content, media_type="text/html", headers=headers)
 

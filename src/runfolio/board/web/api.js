@@ -105,8 +105,8 @@ export async function post(path, body) {
  * Fetch a path of the server, and fetch it again whenever the path or the store changes.
  * @param {() => string | null} path computes the path from signals, or returns null to fetch nothing
  * @param {{binary?: boolean, follow?: "runs" | "points" | null | ((event: {runs: Set<string> | null, points: Set<string>}) => boolean)}} [options]
- *`follow` names the changes after which the path is fetched again: changes of runs, new points, or changes for which a
- *   function returns true. Its `runs` is null if any run may have changed.
+ *   `follow` names the changes after which the path is fetched again: changes of runs, new points, or changes for which
+ *   a function returns true. The field `runs` of the event is null if any run may have changed.
  * @returns {Resource}
  */
 export function resource(path, { binary = false, follow = "runs" } = {}) {

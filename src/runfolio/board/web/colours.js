@@ -29,8 +29,9 @@ export const assigned = signal(/** @type {Map<string, number>} */ (new Map(recal
 const owners = new Map();
 
 /**
- * Give every run a colour index. A run keeps its index, even while it is not drawn. A new run gets an index without an
- * owner, if possible of a colour that no other run in `keys` has. A selection without any earlier run is a new view.
+ * Give every run a colour index. A run keeps its index, even while it is not drawn. A new run gets an unused index, if
+ * possible one whose colour no other run in `keys` has. If none of the runs is drawn in the current view, all indexes
+ * become unused.
  * @param {string[]} keys best run first
  */
 export function assign(keys) {

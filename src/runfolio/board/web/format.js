@@ -150,7 +150,8 @@ export function plural(count, one, many = `${one}s`) {
 }
 
 /**
- * Return a message of the server as a sentence with a full stop. It gets a capital letter unless it begins with a name.
+ * Return a message of the server as a sentence with a full stop. The sentence gets a capital letter unless it
+ * begins with a name.
  * @param {string} message
  */
 export function sentence(message) {

@@ -10,7 +10,7 @@ const SEQUENCE_TIME = 1200;
  * @typedef {{scope: string, keys: Record<string, Shortcut>, modal: boolean}} Binding
  */
 
-/** All current bindings. If two bind the same key, the later binding is used. */
+/** All current bindings. If two bindings contain the same key, the later binding is used. */
 export const bindings = signal(/** @type {Binding[]} */ ([]));
 
 /**

@@ -15,7 +15,7 @@ const PAGES = {
   trash: () => import("./pages/trash/page.js"),
 };
 
-// A browser may load the icon again on a page with another path, to which a relative address would refer.
+// A browser may load the icon again on a page with another path. A relative address would then be wrong.
 const icon = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel='icon']"));
 icon.setAttribute("href", icon.href);
 

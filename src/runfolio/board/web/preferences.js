@@ -82,8 +82,8 @@ effect(() => {
 });
 
 /**
- * Switch between light and dark. If the new theme is that of the system, later changes of the system's theme are
- * followed.
+ * Switch between light and dark. If the new theme equals the system's theme, the page follows later changes of
+ * the system's theme.
  */
 export function toggleTheme() {
   const next = theme.value === "dark" ? "light" : "dark";

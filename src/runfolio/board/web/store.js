@@ -26,7 +26,7 @@ addEventListener("visibilitychange", () => (visit.value = { ...visit.value, seen
 effect(() => {
   const run = view.run.value;
   untracked(() => dismiss([run]));
-  // A run may end while its page is open.
+  // A run may end while its page is open, so remove it from the list again when the page is left.
   return () => dismiss([run]);
 });
 

@@ -10,7 +10,7 @@ const REPLACE_DELAY = 120;
 export const root = new URL("../../", import.meta.url);
 
 /**
- * Signals of the view, one per key of the URL. Change them only by `patch`.
+ * Signals of the view (the state of the page), one per key of the URL. Change these signals only by `patch`.
  * @type {Record<string, import("@preact/signals").Signal<any>>}
  */
 export const view = Object.fromEntries(Object.entries(DEFAULTS).map(([key, value]) => [key, signal(value)]));

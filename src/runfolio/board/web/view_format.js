@@ -3,7 +3,7 @@
  * The text form of a view, the state of the page in its URL: path and query.
  *
  * The path names the page: `/all`, `/e/NAME`, `/r/KEY`, `/trash`. The query holds all other values that differ from
- * their defaults. It also holds `v=1`, so that a later version of the board can still read it.
+ * their defaults. The query also holds `v=1`, so that a later version of the board can still read the query.
  */
 
 const VERSION = "1";

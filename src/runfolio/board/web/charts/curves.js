@@ -165,8 +165,8 @@ let timer = 0;
 let lastFetch = -Infinity;
 
 /**
- * Fetch the points of a panel after its cursors. The panels of a page share one request, at most once per second. The
- * answer is null if the request fails.
+ * Fetch the points of a panel that were recorded since its last request, which `cursors` marks. The panels of a page
+ * share one request, at most once per second. The answer is null if the request fails.
  * @param {CurveQuery} query
  * @param {string[]} runs
  * @param {Record<string, string>} cursors

@@ -13,7 +13,7 @@ const COLUMNS = ["x", "y", "raw", "low", "high", "count"];
  * @property {string} label
  * @property {string} metric
  * @property {string | null} split
- * @property {boolean} abandoned True if a later attempt resumed from a step before these points.
+ * @property {boolean} abandoned True if a later attempt resumed from a step before the points of this line.
  * @property {string | null} parent
  * @property {number} total Number of recorded points.
  * @property {number} within Number of recorded points in the requested range.

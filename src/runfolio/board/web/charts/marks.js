@@ -110,7 +110,7 @@ export function drawFork(context, strip, parent, view, ink) {
 }
 
 /**
- * Return the numbers of finite points above and below the limits that the user typed.
+ * Count the finite points above and the finite points below the limits that the user typed.
  * @param {readonly Strip[]} strips
  * @param {View} view
  */

@@ -141,7 +141,11 @@ function useVisibility(root, seen) {
   return { visible, width };
 }
 
-/** Return the width in device pixels, rounded up to coarse steps. A small change of size then fetches nothing. @param {HTMLElement} element */
+/**
+ * Return the width in device pixels, rounded up to coarse steps. Therefore, a small change of the size causes no
+ * request.
+ * @param {HTMLElement} element
+ */
 function roundedWidth(element) {
   return Math.min(8000, Math.ceil((element.clientWidth * devicePixelRatio) / WIDTH_STEP) * WIDTH_STEP);
 }

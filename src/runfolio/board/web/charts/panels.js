@@ -18,8 +18,8 @@ const SPLITS = { train: "train", validation: "val", test: "test" };
 const ORDER = Object.values(SPLITS);
 
 /**
- * Return the panels of metrics in groups. The panel of the main metric comes first, then that of the loss. Groups are
- * in the order of their first panels.
+ * Return the panels of metrics in groups. The panel of the main metric comes first, then the panel of the loss.
+ * Groups are in the order of their first panels.
  * @param {any[]} columns Columns from the server. Only metrics are used; a metric without a quantity is an x axis.
  * @param {string} main Name of the main metric.
  * @returns {PanelGroup[]}

@@ -32,9 +32,9 @@
  *   of its column lie above and below it.
  */
 
-/** If a panel has more segments than this, its lines are one device pixel wide. */
+/** If a panel has more than this number of line segments, its lines are one device pixel wide. */
 export const CROWDED = 20_000;
-/** Wide lines are stroked in chunks of this many segments. Without a GPU, this is up to five times as fast. */
+/** Number of line segments per chunk. Without a GPU, wide lines are drawn up to five times faster in short chunks. */
 const CHUNK = 16;
 /** Radius of a point between gaps, in CSS pixels. */
 const DOT = 1.75;

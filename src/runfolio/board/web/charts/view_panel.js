@@ -1,5 +1,5 @@
 // @ts-check
-/** A panel whose settings are stored in the view. */
+/** A panel (a chart) whose settings are stored in the URL. */
 import { ErrorBoundary } from "../parts/error_boundary.js";
 import { html } from "../parts/html.js";
 import { store } from "../store.js";
@@ -12,9 +12,9 @@ import { Panel } from "./panel.js";
  *   x?: string,
  *   mainX: string,
  *   full: import("@preact/signals").Signal<string | null>,
- * } & Record<string, any>} props `x` is the x axis if the view names none; the server chooses it if `x` is empty. The
- *   pinned value is then on the axis `mainX`. `full` is the quantity of the panel in full screen. Other properties are
- *   those of `Panel`.
+ * } & Record<string, any>} props If the URL names no x axis, `x` is the axis, and the pinned value
+ *   is on the axis `mainX`. If `x` is empty, the server chooses the axis. `full` is the quantity of the panel in full
+ *   screen. All other properties are passed to `Panel`.
  */
 export function ViewPanel({ panel: { quantity, metrics, mode }, x = "", mainX, full, ...rest }) {
   const pinX = view.x.value || mainX;

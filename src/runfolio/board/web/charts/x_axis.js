@@ -1,5 +1,5 @@
 // @ts-check
-/** The x axis of all charts with the same x. They share its extent, its zoom and its cursor. */
+/** The x axis of all charts with the same x. These charts share the extent, the zoom and the cursor. */
 import { effect, signal } from "@preact/signals";
 
 const SETTLE_MS = 180;
@@ -43,7 +43,7 @@ export class SharedAxis {
   }
 
   /**
-   * Keep the settled range equal to a range that is stored elsewhere, such as in the URL.
+   * Keep the settled range (after a zoom or pan) equal to a range that is stored elsewhere, such as in the URL.
    * @param {() => Range} read Reads the stored range from signals.
    * @param {(range: Range) => void} write
    */

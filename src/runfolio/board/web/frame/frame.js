@@ -20,11 +20,14 @@ import { Jump } from "./jump.js";
 import { Page } from "./page.js";
 import { Rail } from "./rail.js";
 
-/** Name of the open dialog: "jump", "help", or on narrow pages "rail" (the sidebar). It is empty if none is open. */
+/**
+ * Name of the open dialog: "jump", "help", or on narrow pages "rail" (the sidebar). The name is empty if no dialog is
+ * open.
+ */
 const open = signal("");
 const close = () => (open.value = "");
 
-// The home page opens the newest experiment, and the address changes to that of the experiment.
+// The home page opens the newest experiment, and the address changes to the address of the experiment.
 effect(() => {
   const newest = store.data.value?.experiments[0];
   if (view.page.value === "home" && newest) patch({ page: "experiment", experiment: newest.name }, { replace: true });

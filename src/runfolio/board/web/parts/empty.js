@@ -3,7 +3,8 @@ import { Copy } from "./copy.js";
 import { html } from "./html.js";
 
 /**
- * Message for an empty part of a page. It says what would fill the part, with code or commands to copy.
+ * Message for an empty part of a page. The message says what would fill the part, with code or commands to
+ * copy.
  * @param {{title: string, children?: any, code?: {text: string, label: string}[]}} properties
  */
 export function Empty({ title, children, code = [] }) {

@@ -15,7 +15,7 @@ const undoable = [];
 let lastId = 0;
 
 /**
- * Show a message (toast) for ten seconds. With `undo`, it has a button that undoes the change, as Ctrl-Z does.
+ * Show a message (toast) for ten seconds. With `undo`, the message has a button that undoes the change, like Ctrl-Z.
  * @param {string} text
  * @param {{undo?: () => Promise<unknown>, bad?: boolean}} [options]
  */

@@ -4,7 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 const SPARE = 6;
 
 /**
- * Return the range of items to render: those in view of a scroller, and some spare items around them.
+ * Return the range of items to render: the items in view of a scroller (an element that scrolls), and some spare
+ * items around them.
  * @param {number} count number of items
  * @param {number} size height of an item in pixels
  * @param {{current: HTMLElement | null}} scroller element that scrolls
@@ -28,7 +29,7 @@ export function useWindow(count, size, scroller) {
 }
 
 /**
- * Call a function now and whenever an element is scrolled or resized. The returned function ends this.
+ * Call a function now and whenever an element is scrolled or resized. The returned function ends these calls.
  * @param {HTMLElement} element
  * @param {() => void} look
  */
@@ -44,8 +45,8 @@ export function followView(element, look) {
 }
 
 /**
- * Return the range of items in view and of the spare items around them. Its ends are even, so that fewer scroll steps
- * change the range.
+ * Return the range of items in view and of the spare items around them. Both ends of the range are even
+ * numbers, so that fewer scroll steps change the range.
  * @param {number} count
  * @param {number} size
  * @param {number} start

@@ -66,7 +66,8 @@ export function cell(row, column, context) {
 }
 
 /**
- * Return the text of a cell. It is used for cells without special content, for copies and for the sheet of a row.
+ * Return the text of a cell. The text is used for cells without special content, for copies, and for the dialog that
+ * shows one row.
  * @param {any} row
  * @param {import("./columns.js").Column} column
  * @param {Scale} scale
@@ -96,7 +97,7 @@ export function cellText(row, column, scale) {
 }
 
 /**
- * Return the value of a cell without rounding and marks, for programs. The mark has a column of its own, `@mark`.
+ * Return the value of a cell without rounding and marks, for programs. Marks are in a separate column, `@mark`.
  * @param {any} row
  * @param {{name: string, kind: string}} column
  */
@@ -154,7 +155,7 @@ function intervalText(row, scale) {
   return row.low == null ? format(row.value) : `${format(row.value)}, 95 % interval ${format(row.low)} to ${format(row.high)}`;
 }
 
-/** Return the number of runs with a value and of those without one, as in `n=4, 1 failed`. @param {any} row */
+/** Return the number of runs with a value and the number of runs without, as in `n=4, 1 failed`. @param {any} row */
 export function groupText({ n, ended_text: rest }) {
   return [`n=${integer(n)}`, rest].filter(Boolean).join(", ");
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** Header cells of the table. They sort by a column, open its menu, and change its width and position. */
+/**
+ * Header cells of the table. A header cell sorts the table by its column, opens a menu, and changes the width and the
+ * position of the column.
+ */
 import { useState } from "preact/hooks";
 import { html } from "../parts/html.js";
 import { MenuItem } from "../parts/menu.js";
@@ -110,7 +113,7 @@ function orders({ sort, kind }) {
   return [[low, sort], [high, `-${sort}`]];
 }
 
-/** Return the menu items that choose an aggregate of a metric. For the main metric, they also sort by this aggregate. @param {Column} column */
+/** Return the menu items that choose an aggregate of a metric. For the main metric, the items also sort by this aggregate. @param {Column} column */
 function aggregates({ name, metric, aggregate: now, kind }) {
   if (!metric) return [];
   return AGGREGATES.filter((aggregate) => kind !== "value" || aggregate !== "best").map((aggregate) => ({

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Draws the interval of a value in its row. All rows have the same scale. A band behind it shows the interval of the
- * best run.
+ * Draws the interval of a value in its row. All rows have the same scale. A band behind the interval shows the
+ * interval of the best run.
  */
 import { html } from "../parts/html.js";
 

@@ -38,7 +38,7 @@ export function toggled(selection, index, keys) {
 }
 
 /**
- * Return the first and last row of the range that ends at a row. Both are part of the range.
+ * Return the first and last row of the range that ends at a row. Both rows are part of the range.
  * @param {Selection} selection
  * @param {number} index
  * @returns {[number, number]}

@@ -1,5 +1,5 @@
 // @ts-check
-/** Follows the visible part of a scroller while the user scrolls or resizes it. */
+/** Follows the visible part of a scroller, an element that scrolls, while the user scrolls or resizes the element. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { followView } from "../parts/virtual.js";
 import { columnRange, rowRange } from "./layout.js";

@@ -26,7 +26,7 @@ for step, loss in enumerate(losses):
 
 /** State of each group of panels (true if open), by experiment and prefix. */
 const folds = preference("chart-groups", /** @type {Record<string, boolean>} */ ({}));
-/** Name of the x axis of the first panel. The zoom and the pin in the URL refer to it if the URL names no x axis. */
+/** Name of the x axis of the first panel. The zoom and the pin in the URL refer to this axis if the URL names none. */
 const firstX = signal("step");
 
 /** Charts of the drawn runs. */
@@ -125,7 +125,10 @@ function useCommon(columns, full, seen, axes) {
   return { source, names, colour, xChoices: xChoicesOf(columns), full, seen, axes };
 }
 
-/** Return the previous array if it has the same keys. A change of their order alone then fetches nothing. @param {string[]} keys */
+/**
+ * Return the previous array if it has the same keys. Therefore, a change of the keys' order causes no request.
+ * @param {string[]} keys
+ */
 function useSameOrder(keys) {
   const before = useRef(keys);
   if (before.current.length !== keys.length || !keys.every((key) => before.current.includes(key))) before.current = keys;

@@ -22,10 +22,10 @@ const LAYOUTS = [
   ["charts", "Charts"],
 ];
 
-/** Load the charts separately. They are a third of the modules, and the table does not need them. */
+/** Load the charts separately. The charts are a third of the modules, and the table does not need these modules. */
 const loadCharts = () => import("./charts.js");
 
-/** The page of the experiment that the view names, or of all runs. */
+/** The page of the experiment that the URL names, or the page of all runs. */
 export function Page() {
   const name = view.experiment.value ?? "All runs";
   useKeys("Experiment", {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Recorded values of the runs at the pinned x, for the table. */
+/** Values of the runs at the x value that the user pinned in the charts. The table shows these values. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { useResource } from "../../api.js";
@@ -13,7 +13,7 @@ const MOST_METRICS = 12;
 const NO_SPLITS = new Map();
 
 /**
- * Set `pinned` to the values of the visible metrics at the pinned x.
+ * Set `pinned` to the values of the visible metrics at the x value that the user pinned.
  * @param {import("../../charts/panels.js").PanelGroup[]} groups
  * @param {import("@preact/signals").Signal<ReadonlySet<string>>} seen Visible quantities.
  */

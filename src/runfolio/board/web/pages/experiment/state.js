@@ -11,10 +11,10 @@ const FIRST_PAGE = 100;
 let lastDrawn = [];
 
 /**
- * Return the path of a request for some rows of the table that the view describes.
+ * Return the path of a request for some rows of the table that the URL describes.
  * @param {number} offset
  * @param {number} limit
- * @param {Record<string, any>} [changes] parameters that differ from the view
+ * @param {Record<string, any>} [changes] parameters that differ from those in the URL
  */
 export function runsPath(offset, limit, changes = {}) {
   return withQuery("api/runs", {
@@ -40,7 +40,8 @@ export const runs = resource(() => (view.page.value === "experiment" ? runsPath(
 });
 
 /**
- * Keys of the runs whose curves are drawn: the selected runs, and the runs that the view names or else the best eight.
+ * Keys of the runs whose curves are drawn: the selected runs, and the runs that the URL names. If the URL names no runs
+ * to draw, the best eight runs are drawn in their place.
  */
 export const drawn = computed(() => {
   const keys = view.show.value.length ? view.show.value : (runs.data.value?.keys ?? []).slice(0, COLOURS);

@@ -112,7 +112,7 @@ export function archive(chosen) {
 }
 
 /**
- * Open the form that edits one field. It appears at the row with the cursor or at another element.
+ * Open the form that edits one field. The form appears at the row with the cursor, or at `anchor` if it is given.
  * @param {"name"|"tags"|"notes"} field
  * @param {any[]} chosen
  * @param {{current: HTMLElement | null}} scroller

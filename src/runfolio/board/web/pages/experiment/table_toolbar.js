@@ -40,7 +40,7 @@ export function CopyMenu() {
 }
 
 /**
- * Change the columns of the view and, if given, the order of its rows.
+ * Change the columns of the table and, if `sort` is given, the order of the rows.
  * @param {Parameters<typeof changed>[1]} change
  * @param {string} [sort]
  */

@@ -20,7 +20,7 @@ export class ConsoleLines {
   /** @param {(from: number, limit: number) => Promise<Page>} fetchPage */
   constructor(fetchPage) {
     this.fetchPage = fetchPage;
-    /** Newest answer of the server, or null before the first one. */
+    /** Newest answer of the server, or null before the first answer. */
     this.page = signal(/** @type {Page | null} */ (null));
     /** @type {Map<number, string[]>} */
     this.blocks = new Map();

@@ -58,5 +58,8 @@ export async function moveToTrash({ key, name, experiment }) {
   }
 }
 
-/** Select the text of a new field. Preact calls a function that stays the same only once. @param {HTMLInputElement | null} field */
+/**
+ * Select the text of a new field. Preact calls this function only once per field, because the function never changes.
+ * @param {HTMLInputElement | null} field
+ */
 const select = (field) => field?.select();

@@ -20,7 +20,7 @@ const TABS = [
   ["files", "Files", () => import("./files.js")],
 ];
 
-/** The page of the run that the view names. */
+/** The page of the run that the URL names. */
 export function Page() {
   const data = run.value;
   const tab = Math.max(0, TABS.findIndex(([name]) => name === view.tab.value));
@@ -65,7 +65,7 @@ function openTab(index) {
   patch(opened(inCircle(index)));
 }
 
-/** Return the changes of the view that open a tab in its initial state. @param {number} index */
+/** Return the changes of the URL that open a tab in its initial state. @param {number} index */
 function opened(index) {
   return { tab: TABS[index][0], item: "", find: "", line: null, at: null };
 }

@@ -13,8 +13,8 @@ const hovered = signal(/** @type {string | null} */ (null));
 /**
  * Panels with the curves of one run.
  * @param {{run: any, panels: import("../../charts/panels.js").PanelOf[], axes: import("../../charts/x_axis.js").SharedAxes, x?: string, mainX?: string, foundX?: ((name: string) => void) | null}} properties
- *   `x` is the x axis if the view names none. `foundX` is called with the x of the first panel. The pinned value is on
- *   the axis `mainX`.
+ *   `x` is the x axis if the URL names none. `foundX` is called with the name of the first panel's x axis. The
+ *   pinned value is on the axis `mainX`.
  */
 export function RunPanels({ run, panels, axes, x = "", mainX = x, foundX = null }) {
   const full = useSignal(/** @type {string | null} */ (null));

@@ -9,7 +9,7 @@ const shown = () => (view.page.value === "run" ? view.run.value : null);
 /** Answer of `/api/runs/KEY`. */
 export const answer = resource(() => shown() && runPath(), { follow: runOrPointsChanged });
 
-/** Run that the view names, or null until its data arrives. The data of the previous run is not shown. */
+/** Run that the URL names, or null until the data of the run arrives. The data of the previous run is not shown. */
 export const run = computed(() => (answer.data.value?.key === shown() ? answer.data.value : null));
 
 /**
