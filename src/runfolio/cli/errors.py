@@ -22,7 +22,8 @@ _ALIASES = {"ls": "runs", "list": "runs"}
 
 
 class CommandTree(click.Group):
-    """Root of the command tree. It prints errors without a traceback unless `--debug` is given."""
+    """Root command, which contains all other commands. It prints errors without a traceback unless `--debug` is
+    given."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,7 +38,7 @@ class CommandTree(click.Group):
                 formatter.write_dl(lines)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # click's own method would sort them alphabetically
+        return list(self.commands)  # click would sort the commands alphabetically
 
     def main(self, args: Sequence[str] | None = None, *ignored: Any, **extra: Any) -> NoReturn:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -78,7 +79,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         return 2
     if debug:
         print_traceback(error)
-    if isinstance(error, (Ambiguous, FilterError)):  # these messages have several lines
+    if isinstance(error, (Ambiguous, FilterError)):  # the messages of both errors have several lines
         print_failure(*f"error: {error}".rsplit("\n", 2 if isinstance(error, FilterError) else -1))
         return 2
     if isinstance(error, RunfolioError):

@@ -1,8 +1,8 @@
 """Checksums of records: CRC-32C, rotated and offset ("masked").
 
-`masked_crc` computes the checksum of bytes. `changed_crcs` computes the checksums of many rows of equal length that
-differ in few columns. CRC is linear: a changed byte changes the checksum by a value that depends only on the change of
-the byte and on the number of bytes that follow.
+`masked_crc` computes the checksum of bytes. `changed_crcs` computes the checksums of many rows of bytes that have equal
+lengths and differ in few columns. CRC is linear: a changed byte changes the checksum by a value that depends only on
+the change of the byte and on the number of bytes that follow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def changed_crcs(original: bytes, rows: np.ndarray, columns: np.ndarray) -> np.n
 
 
 _tables: list[np.ndarray] = []
-"""Effect of each change of a byte on the checksum, by the number of bytes that follow."""
+"""Change of the checksum that each change of a byte causes, by the number of bytes that follow."""
 
 
 def _effects(following: int) -> np.ndarray:

@@ -33,7 +33,8 @@ _PR_CURVE_ROWS = (
     "true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall"
 )  # fmt: skip
 _LARGEST_HPARAMS_STEP = 2**31 - 1
-"""Largest step of a metric in the HParams tab. With a larger step, TensorBoard's answer is an error, for all runs."""
+"""Largest step of a metric in the HParams tab. If one run has a larger step, TensorBoard returns an error for all
+runs."""
 _LAYOUT_TAG = "custom_scalars__config__"
 _LINES = "add_scalars"
 """Category of the charts with several lines."""
@@ -52,11 +53,11 @@ class EventEncoder:
         """Prepare to encode an attempt.
 
         Args:
-            document: Document of the run.
+            document: Content of `run.json`.
             charts: Charts that earlier attempts defined, by category and title.
         """
         self.document = document
-        """Newest document of the run."""
+        """Newest content of `run.json`."""
         self._tags = ScalarTags()
         self._heads: dict[str, bytes] = {}
         self._plugins: dict[str, str] = {}
@@ -68,11 +69,13 @@ class EventEncoder:
 
     @staticmethod
     def header(time_s: float) -> bytes:
-        """Return the first record of every file. It names runfolio as the writer, so an import recognizes results."""
+        """Return the first record of every file. The record names runfolio as the writer. An import therefore
+        recognizes the scalars `summary/NAME` as results."""
         return _record(time_s, file_version=m.FILE_VERSION, source_metadata=m.SourceMetadata("runfolio"))
 
     def scalars(self, call: LogCall) -> bytes:
-        """Encode the values of one log call that have charts (see `ScalarTags`). Return empty bytes if there are none.
+        """Encode the values of one log call whose metrics have charts (see `ScalarTags`). Return empty bytes if no
+        metric has a chart.
 
         This method does not use the classes of `messages`, which are too slow for a run with a million calls.
         """
@@ -110,9 +113,10 @@ class EventEncoder:
         return head
 
     def new_charts(self, time_s: float) -> bytes:
-        """Encode the layout if the run has new charts with several lines. Otherwise, return empty bytes.
+        """Encode the layout of the Custom Scalars tab if the run has new charts with several lines. Otherwise, return
+        empty bytes.
 
-        TensorBoard reads the last layout of a run. It therefore contains all charts.
+        TensorBoard reads only the last layout of a run. Each layout therefore contains all charts.
         """
         charts = self.document.charts
         if len(charts) == self._known_charts:
@@ -149,7 +153,7 @@ class EventEncoder:
             tag = self._tag(name, "text", kind)
             text = content["text"]
             if has_main_metrics(self.document) and "\n" in text and "  " in text and "```" not in text:
-                text = f"```\n{text}\n```"  # aligned columns, which Markdown would join
+                text = f"```\n{text}\n```"  # Markdown would join aligned columns
             return _summary(time_s, step, m.Value(tag, _metadata("text"), tensor=_text(text.encode())))
         if kind == "graph":
             return _record(time_s, step=step, graph_def=_graph(content["nodes"]).encode())
@@ -161,9 +165,9 @@ class EventEncoder:
         """Encode the run's hyperparameters as the start of a session, TensorBoard's term for a run. Return empty bytes
         if the run has no hyperparameters.
 
-        Only a run with main metrics, or with steps that the HParams tab does not support, defines the columns of the
-        tab. TensorBoard applies the columns of the first such run to all runs. Without such a run, it collects the
-        hyperparameters and metrics of all runs.
+        Only a run with main metrics (see `scalar_tags`), or with steps that the HParams tab does not support, defines
+        the columns of the tab. TensorBoard applies the columns of the first such run to all runs. Without such a run,
+        it collects the hyperparameters and metrics of all runs.
         """
         params = _flat(self.document.config)
         if not params:
@@ -179,7 +183,7 @@ class EventEncoder:
     def _chosen_columns(self, time_s: float) -> bytes:
         """Encode the columns of the HParams tab, unless the file already has them.
 
-        Metrics are represented by their results, whose steps the tab supports.
+        The columns show the run's results instead of its curves, because the tab supports the steps of results.
         """
         params = _flat(self.document.config)
         if self._has_experiment or not params:
@@ -196,12 +200,12 @@ class EventEncoder:
         return _session(hparams_tab.EXPERIMENT, time_s, hparams_tab.experiment(params, varied, metrics))
 
     def results(self, time_s: float) -> bytes:
-        """Encode each number in the summary as the scalar `summary/NAME`. In a run with main metrics, this applies only
-        to the main results, and a text contains all results.
+        """Encode each number in the summary as the scalar `summary/NAME`. A run with main metrics has scalars only for
+        its main results, and a text with all results.
 
-        The step of the scalar is the last step of the attempt, as far as the HParams tab supports it. TensorBoard drops
-        all earlier points of a tag when a lower step follows. Therefore, each result has its own tag, whose steps never
-        decrease.
+        The step of the scalar is the last step of the attempt. If the HParams tab does not support this step, the
+        largest supported step is used. TensorBoard drops all earlier points of a tag when a lower step follows.
+        Therefore, each result has its own tag, whose steps never decrease.
         """
         flat = _flat(self.document.summary)
         numbers = {key: number for key, value in flat.items() if (number := as_number(value)) is not None}
@@ -219,7 +223,8 @@ class EventEncoder:
         return b"".join(values)
 
     def session_end(self, time_s: float) -> bytes:
-        """Encode the end of the session. Return empty bytes if the run has not ended or has no hyperparameters."""
+        """Encode the end of the session, TensorBoard's term for a run. Return empty bytes if the run has not ended or
+        has no hyperparameters."""
         if self.document.status.state == RUNNING or not self.document.config:
             return b""
         data = hparams_tab.session_end(time_s, is_success=self.document.status.state == "finished")
@@ -297,7 +302,7 @@ class EventEncoder:
 
 
 def _flat(live: dict[str, Any]) -> dict[str, Any]:
-    """Return a flat copy of a config or summary. The script may change the original at the same time."""
+    """Return a copy of a config or summary without nested dicts. The script may change the original during the call."""
     return flatten(decode_numbers(plain_json(encode_numbers(live))))
 
 

@@ -19,24 +19,24 @@ from runfolio.events.wire import WireError
 
 
 class ScalarColumn(NamedTuple):
-    """Points of one tag in one chunk, in the order of the file."""
+    """Points of one tag in one chunk of the file, in the order of the file."""
 
     tag: bytes
     orders: np.ndarray
-    """Numbers of the records in the file (int64)."""
+    """Order of each point's record: its index among the undamaged records of the file (int64)."""
     steps: np.ndarray
-    """Steps (int64)."""
+    """Step of each point (int64)."""
     times: np.ndarray
-    """Seconds since 1970 (float64)."""
+    """Time of each point, in seconds since 1970 (float64)."""
     values: np.ndarray
-    """Numbers (float64)."""
+    """Value of each point (float64)."""
 
 
 class OtherEvent(NamedTuple):
-    """Event that has other content than scalars."""
+    """Event with content other than scalars."""
 
     order: int
-    """Number of the record in the file."""
+    """Index of the record among the undamaged records of the file."""
     event: Event
 
 
@@ -46,7 +46,7 @@ class EventChunk(NamedTuple):
     end: int
     """Offset in the file after the last complete record. Reading can be continued from it."""
     next_order: int
-    """Number of the record that follows."""
+    """Index of the next record among the undamaged records of the file."""
     scalars: list[ScalarColumn]
     others: list[OtherEvent]
     problems: list[str]
@@ -67,8 +67,9 @@ def read_chunks(
     Args:
         path: The event file.
         start: Offset of the first record.
-        first_order: Number of the first record.
-        known_scalar_tags: Tags that earlier records assigned to the plugin `scalars`. Tags of this call are added.
+        first_order: Index of the first record, which is the `next_order` of the previous chunk.
+        known_scalar_tags: Tags that earlier records assigned to the plugin `scalars`. Tags that this call finds are
+            added to the set.
 
     Raises:
         StoreError: The file cannot be read.
@@ -117,10 +118,10 @@ def _problem(block: Block, start: int, reason: str) -> str:
 
 
 class _Chunk:
-    """Decoder of one block.
+    """Decoder of one block, which contains consecutive records.
 
-    The positions of records in the block are called indices. Numbers of records (orders) do not count damaged records,
-    and are therefore known only in the end.
+    The index of a record counts all records of the block. The order of a record counts the undamaged records of the
+    file, and is therefore known only after the block has been decoded.
     """
 
     def __init__(self, block: Block, known: set[bytes]) -> None:
@@ -130,7 +131,7 @@ class _Chunk:
         """Index of the first record in this block that assigns a tag to the plugin `scalars`."""
         self._is_record = np.ones(len(block.starts), bool)
         self._columns: defaultdict[bytes, list[tuple[np.ndarray, ...]]] = defaultdict(list)
-        """Indices, steps, times and values by tag."""
+        """Points that were decoded together: record indices, steps, times and values by tag."""
         self._points: defaultdict[bytes, list[tuple[int, int, float, float]]] = defaultdict(list)
         """Points that were decoded one by one: index, step, time and value by tag."""
         self._others: list[tuple[int, Event]] = []
@@ -171,8 +172,8 @@ class _Chunk:
         return groups, np.flatnonzero(is_single).tolist()
 
     def _decode(self, index: int) -> ScalarEvent | Event | None:
-        """Decode one record and note the tags that it assigns to the plugin `scalars`. Return None if it is damaged or
-        has no content."""
+        """Decode one record and note the tags that it assigns to the plugin `scalars`. Return None if the record is
+        damaged or has no content."""
         start = self._block.starts[index]
         if not is_intact(self._block.data, start):
             self._drop(index, _DAMAGED)
@@ -202,7 +203,8 @@ class _Chunk:
             self._declared[tag] = min(index, self._declared.get(tag, index))
 
     def _last_undeclared(self, values: Iterable[ScalarValue]) -> float:
-        """Return the index of the last record in which not all of the values are scalars yet."""
+        """Return the index of the record that assigns the last of the values' tags to the plugin `scalars`. Return -1
+        if no tag needs such a record, and infinity if one of the tags has none."""
         tags = [value.tag for value in values if not value.is_simple and value.tag not in self._known]
         return max((self._declared.get(tag, math.inf) for tag in tags), default=-1)
 

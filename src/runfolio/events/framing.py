@@ -29,7 +29,8 @@ _ZEROS = re.compile(rb"\0{4,}")
 
 
 class Block(NamedTuple):
-    """Consecutive records of a file. The checksums of their lengths are valid; the others must still be compared."""
+    """Consecutive records of a file. The checksums of their lengths are valid, but the checksums of their data have not
+    been compared yet."""
 
     data: bytes
     """Part of the file that contains the records."""
@@ -93,13 +94,13 @@ class _Scanner:
         self._searched = offset
         """Offset in the file before which damaged records have been searched for other records."""
         self._sizes: dict[bytes, int] = {}
-        """Number of bytes of a record by its header. Only valid headers are included."""
+        """Size of a record in bytes, by its header. Only valid headers are included."""
 
     def scan(self, data: bytes, offset: int, *, is_last: bool) -> tuple[Block, int, int]:
         """Find the records in `data`, which starts at `offset` in the file.
 
-        Return the block, the number of bytes that are done, and the number of bytes that are needed to continue. This
-        number is 0 if the block is full and `data` may have more records.
+        Return the block, the number of bytes that are done, and the number of bytes that are needed to continue. The
+        last number is 0 if the block is full and `data` may have more records.
         """
         starts: list[int] = []
         problems: list[str] = []
@@ -128,8 +129,8 @@ class _Scanner:
     def _follow(self, data: bytes, position: int, starts: list[int]) -> tuple[int, int | None]:
         """Append the offsets of consecutive complete records to `starts`.
 
-        Return the offset after them, and the number of bytes that the next record needs. This number is 0 if the block
-        is full, and None if the next bytes are not a record.
+        Return the offset after these records, and the number of bytes that the next record needs. This number is 0 if
+        the block is full, and None if the next bytes are not a record.
         """
         # This loop runs once per record. It therefore compares offsets with the size of the data only at the end.
         sizes, append = self._sizes, starts.append
@@ -172,7 +173,7 @@ class _Scanner:
     def _next_record(self, data: bytes, position: int) -> tuple[int, bool]:
         """Return the offset of the next valid header with a length above 0, and whether there is one.
 
-        Without one, the returned offset is that of the last bytes, which may be the beginning of a header.
+        Without such a header, the returned offset is that of the last bytes, which may be the beginning of a header.
         """
         for zeros in _ZEROS.finditer(data, position):
             for start in range(max(zeros.start() - 4, position), zeros.start()):

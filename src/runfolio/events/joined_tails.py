@@ -16,27 +16,31 @@ from runfolio.record.points.tails import LogCall
 
 
 class JoinedTails:
-    """Tails of the processes that joined an attempt, read up to the last complete line.
+    """Reader of the tails (text files with the newest points) of the processes that joined an attempt. Each tail is
+    read up to its last complete line.
 
-    Points that a process has sealed in a segment before they were read are missing.
+    Points are missing if their process moved them to a segment (a Parquet file) before they were read.
     """
 
     def __init__(self, folder: Path, attempt: int, is_own: Callable[[str], bool]) -> None:
-        """Prepare to read.
+        """Prepare to read the tails.
 
         Args:
-            is_own: Function that returns whether a writer's points are recorded elsewhere.
+            is_own: Function that takes the id of a process and returns whether the points of this process are recorded
+                elsewhere.
         """
         self._metrics = RecordPath(folder, METRICS)
         self._attempt = attempt
         self._is_own = is_own
         self._offsets: dict[str, int] = {}
-        """Number of bytes that were read from each tail, or -1 if the tail belongs to a different attempt."""
+        """Number of bytes that were read from each tail, or -1 if the tail is unreadable or belongs to a different
+        attempt."""
         self.writers: set[str] = set()
-        """Writers whose points were read."""
+        """Ids of the processes whose points were read."""
 
     def new_calls(self) -> Iterator[tuple[str, LogCall]]:
-        """Yield the writer and each log call that was added since the last call. Damaged lines are skipped."""
+        """Yield the new log calls since the last use of this method, each with the id of its process. Damaged lines are
+        skipped."""
         for path in self._metrics.files():
             writer = path.stem.removeprefix("tail-").rpartition("-")[0]
             is_tail = path.suffix == ".jsonl" and path.name.startswith("tail-") and is_writer_id(writer)

@@ -65,7 +65,7 @@ class Tensor(Message):
 
     @property
     def numbers(self) -> list[float]:
-        """Elements in row-major order. The list is empty for strings and unknown dtypes.
+        """Elements of the tensor in row-major order. The list of elements is empty for strings and unknown dtypes.
 
         Raises:
             ValueError: The content is not a multiple of the element size.
@@ -210,7 +210,8 @@ SESSION_START, SESSION_STOP, SESSION_CHECKPOINT = 1, 2, 3
 
 @dataclass(slots=True)
 class SessionLog(Message):
-    """Start, end or checkpoint of a training session. A start at a step abandons earlier points from that step on."""
+    """Start, end or checkpoint of a training session. A start makes earlier points void if their step equals or exceeds
+    the step of the start."""
 
     status: int = part(1, INT, 0)
     checkpoint_path: str = part(2, TEXT, "")

@@ -45,7 +45,7 @@ def follow_branch(folder: Path) -> None:
 
     TensorBoard would show the abandoned points. TensorBoard itself removes points by their steps, which works only if
     all metrics of a run count the same steps. TensorBoard also uses the first hyperparameters and the first end of a
-    run that it reads. Therefore, the rewritten files contain neither of them.
+    run that it reads. Therefore, the rewritten files contain neither hyperparameters nor an end.
 
     Raises:
         DamagedFile, NewerFormat, StoreError, OSError: As in `make_event_files`.
@@ -117,8 +117,9 @@ def _joined(
     own: set[str],
     encoder: EventEncoder,
 ) -> Iterator[bytes]:
-    """Yield the records of the processes that joined an attempt. Metrics in `own` are left out, as in the record's
-    readers. The points are sorted by step, because TensorBoard drops the points before a lower step."""
+    """Yield the encoded points and media of the processes that joined an attempt. Metrics in `own` are left out,
+    because the main process of the attempt logged them. The points are sorted by step, because TensorBoard drops
+    earlier points when a lower step follows."""
     parts = [
         _parts(folder, document, heartbeat.writer, entries)
         for heartbeat in joined_heartbeats(folder, document)
@@ -138,7 +139,7 @@ def _joined(
 def _parts(
     folder: Path, document: RunDocument, writer: str, entries: list[MediaEntry]
 ) -> tuple[Iterator[LogCall], Iterator[MediaEntry]]:
-    """Return a writer's log calls and media on the newest branch, both sorted by sequence number."""
+    """Return the log calls and the media of one process on the newest branch, both sorted by sequence number."""
     last = document.attempts[-1].kept.get(writer, sys.maxsize)
     return (
         PointFiles(folder, document).log_calls(writer),
@@ -147,8 +148,8 @@ def _parts(
 
 
 def encode_medium(entry: MediaEntry, encoder: EventEncoder) -> bytes:
-    """Encode one media entry. Return empty bytes if its line or file is damaged. Readers of the record report the
-    damage."""
+    """Encode one media entry. Return empty bytes if its line or file is damaged. Damage is reported by the functions
+    that read the record, but not here."""
     try:
         content = None if entry.path is None else entry.read_bytes()
         return encoder.medium(entry.time_us, entry.step, entry.kind, entry.name, entry.content, content)

@@ -1,4 +1,4 @@
-"""Copy of a run as event files in a different folder, which can follow a run that is still recorded."""
+"""Copy of a run as event files in a different folder. The copy can be updated while the run is recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from runfolio.record.points.reader import PointFiles
 
 
 class RunFollower:
-    """Event files of one run in a folder of their own: one file per attempt on the newest branch.
+    """Event files of one run in a separate folder: one file for the newest attempt (start of the run), and one for each
+    earlier attempt that it continues.
 
     Each call of `update` appends what was recorded since the last call. The record is not changed.
     """
@@ -100,7 +101,8 @@ class RunFollower:
         self._has_start = False
 
     def _path_of(self, attempt: Attempt, after: int) -> tuple[Path, int]:
-        """Return the path of an attempt's file, and the second in its name, which is larger than `after`."""
+        """Return the path of an attempt's file, and the time in its name. This time, in whole seconds since 1970, is
+        later than `after`."""
         second = max(int(attempt.started.timestamp()), after + 1)
         name = event_file(self._folder, attempt.writer, second, "runfolio", os.getpid()).name
         return self._target / name, second

@@ -19,9 +19,10 @@ from runfolio.events.wire import WireError
 PADDING = 32
 """Number of bytes that must follow the last record."""
 _FEWEST_ROWS = 16
-"""Minimum number of records of one tag and size that are decoded together. With fewer records it is not faster."""
+"""Minimum number of records of one tag and size that are decoded together. With fewer records, decoding them together
+is not faster."""
 _SMALLEST_ROW, _LARGEST_ROW = 18, 2048
-"""Range of the sizes of such records in bytes."""
+"""Range of the sizes, in bytes, of records that are decoded together."""
 _MOST_LAYOUTS = 4
 """Maximum number of layouts among records that have the same size and the same first tag."""
 _TAG_BYTES = 256
@@ -29,7 +30,7 @@ _TAG_BYTES = 256
 
 
 class ScalarRows(NamedTuple):
-    """Events with the same layout."""
+    """Events with the same layout: only their times, steps and numbers differ."""
 
     indices: np.ndarray
     """Positions of the events among the records of the block, in increasing order."""
@@ -38,7 +39,7 @@ class ScalarRows(NamedTuple):
     steps: np.ndarray
     times: np.ndarray
     values: list[tuple[ScalarValue, np.ndarray]]
-    """Scalars of the layout, each with its numbers."""
+    """Scalars of the layout, each with one number per event."""
 
     def select(self, mask: np.ndarray) -> ScalarRows:
         """Return the events for which the mask is true."""
@@ -76,8 +77,8 @@ def _split(indices: np.ndarray, keys: np.ndarray) -> list[np.ndarray]:
 
 
 def _rows(data: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
-    """Return the bytes from each start as rows. A row has the record's data, its checksum, and at least 13 more bytes.
-    Its length is a multiple of 8."""
+    """Return the bytes from each start offset as one row. A row has the record's data, its checksum, and at least 13
+    more bytes. Its length is a multiple of 8."""
     width = (size + FOOTER) // 8 * 8 + 24
     overlapping = np.ndarray(len(data) - width + 1, f"V{width}", data, strides=(1,))
     return overlapping[starts].view(np.uint8).reshape(len(starts), width)
@@ -87,7 +88,7 @@ def _tag_keys(rows: np.ndarray, size: int) -> np.ndarray:
     """Return a number for each row that depends on its first tag and on the position of the tag.
 
     The result is only used to group rows that are likely to have the same layout. It is arbitrary if a row is not a
-    usual scalar event: a time, a step, and a summary that starts with a tag of fewer than 128 bytes.
+    usual scalar event, which has a time, a step, and a summary that starts with a tag of fewer than 128 bytes.
     """
     has_more = rows[:, 9] == 0x10  # a step, whose last byte is the first one below 0x80
     position = np.where(has_more, 11, 9)
@@ -111,13 +112,13 @@ def _tag_keys(rows: np.ndarray, size: int) -> np.ndarray:
 
 
 _LEADING = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
-"""Masks of the leading bytes of a word, by their number."""
+"""Masks that keep the leading bytes of a word of 8 bytes, by the number of bytes to keep."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _common_layouts(indices: np.ndarray, rows: np.ndarray, size: int) -> Iterator[ScalarRows]:
-    """Decode rows that have the layout of the first row, then rows with the layout of the first other row, and so
-    on."""
+    """Decode rows that have the layout of the first row, then rows that have the layout of the first remaining row, and
+    so on."""
     for _ in range(_MOST_LAYOUTS):
         if len(rows) < _FEWEST_ROWS:
             return
@@ -151,7 +152,7 @@ def _fixed_bits(event: ScalarEvent, size: int, width: int) -> np.ndarray:
 
 
 def _equal_rows(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return which rows equal the first row in the bits of the mask."""
+    """Return an array that is True for each row that equals the first row in the bits of the mask."""
     words, masks = rows.view("<u8"), mask.view("<u8")
     is_equal = np.ones(len(rows), bool)
     for column in np.flatnonzero(masks).tolist():

@@ -26,7 +26,7 @@ def has_main_metrics(document: RunDocument) -> bool:
 
 
 def grouped_tag(document: RunDocument, name: str) -> str:
-    """Return the tag of a metric, image or histogram, which TensorBoard shows on one page."""
+    """Return the tag of a metric, image or histogram. TensorBoard sorts these tags into groups on one page."""
     return f"{_OTHERS}{name}" if has_main_metrics(document) and not name.startswith(_MAIN) else name
 
 

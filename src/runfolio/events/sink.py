@@ -36,7 +36,7 @@ this is faster than starting a new process."""
 
 
 class EventFileSink:
-    """`Sink` for the event file of one attempt.
+    """`Sink` that writes the event file of one attempt (one start of a run).
 
     The file also contains the points of processes that joined the attempt. While the attempt runs, the first process
     that logs a metric provides the points of the metric. If other processes have logged points, the file is rewritten
@@ -207,10 +207,10 @@ class EventFileSink:
             self._is_failing = False
 
     def _give_up(self, reason: object) -> NoReturn:
-        """Remove the file and end this sink.
+        """Remove the event file, and raise an error that ends the writing of event files.
 
         Raises:
-            StoreError: Always.
+            StoreError: This error is always raised.
         """
         file, self._file = self._file, None
         if file is not None:

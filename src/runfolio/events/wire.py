@@ -27,8 +27,8 @@ DOUBLE: Literal["double"] = "double"
 BYTES: Literal["bytes"] = "bytes"
 TEXT: Literal["text"] = "text"
 RAW_TEXT: Literal["raw text"] = "raw text"
-"""Kind of a text that identifies something. Bytes that are not UTF-8 are decoded with `surrogateescape`, so that
-different bytes give different texts. In other texts, such bytes become escape sequences."""
+"""Kind of texts that serve as identifiers, such as tags. Bytes that are not UTF-8 are decoded with `surrogateescape`,
+so that different bytes give different texts. In other texts, such bytes become escape sequences."""
 Kind: TypeAlias = "Literal['int', 'bool', 'float', 'double', 'bytes', 'text', 'raw text'] | type[Message]"
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5

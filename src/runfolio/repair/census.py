@@ -65,8 +65,8 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
         segments = [path for path in points if path.name.startswith("segment-") and path.suffix == ".parquet"]
         pictures = [path for path in RecordPath(folder, MEDIA).files() if is_media(path.name)]
         try:
-            # Tails are scanned first. If a tail was sealed and deleted after the listing, the scan then raises
-            # FileNotFoundError.
+            # Tails (text files with the newest points) are scanned first. If a tail was sealed and deleted after the
+            # listing, the scan then raises FileNotFoundError.
             census.tails = _scan(census, tails, lambda path: scan_tail(path, attempts))
             census.segments = _scan(census, segments, scan_segment)
             census.media = _scan(census, pictures, lambda path: scan_media(path, attempts))
@@ -77,7 +77,7 @@ def take_census(folder: Path, attempts: Mapping[str, int]) -> Census:
 
 
 def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """Return the highest sequence number of each writer that a checkpoint or a resumed attempt refers to."""
+    """Return the number of the last log call of each writer that a checkpoint or a resumed attempt refers to."""
     noted = [entry.kept for entry in document.attempts] if document is not None else []
     for name in manifests.names(folder):
         try:
@@ -92,7 +92,7 @@ def noted_positions(folder: Path, document: RunDocument | None) -> dict[str, int
 
 
 def missing_calls(census: Census, noted: Mapping[str, int]) -> SeqRanges:
-    """Return the log calls that were made but are in no file."""
+    """Return the log calls that were made but are missing in all files."""
     existing = census.all_calls()
     writers = {*existing, *noted, *(writer for segment in census.segments for writer in segment.ranges)}
     expected: SeqRanges = {}
@@ -122,8 +122,8 @@ def _scan(census: Census, paths: Iterable[RecordPath], scan: Callable[[RecordPat
 
 
 def covered_ranges(readable: SeqRanges, media: SeqRanges) -> SeqRanges:
-    """Return the ranges that a segment with the log calls `readable` covers. Media calls between two such calls are
-    included."""
+    """Return the ranges of log calls that a segment with the calls `readable` covers. Calls that logged media between
+    two of these calls are included."""
     covered: SeqRanges = {}
     for writer, ranges in seq_ranges.merge(readable, {writer: media.get(writer, []) for writer in readable}).items():
         own = deque(seq_ranges.merge({writer: readable[writer]})[writer])

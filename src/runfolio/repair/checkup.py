@@ -33,7 +33,7 @@ class Checkup:
 
     folder: Path
     state: str
-    """State that readers report, or `unknown` if `run.json` is unreadable."""
+    """State of the run that other commands show, or `unknown` if `run.json` is unreadable."""
     at_work: bool
     """True if a process may still be writing to the run."""
     findings: list[Finding] = field(default_factory=list)
@@ -82,7 +82,7 @@ def read_document(folder: Path) -> tuple[RunDocument | None, Finding | None]:
 
 
 def attempts_of(folder: Path, document: RunDocument | None) -> dict[str, int]:
-    """Return the attempt number of each writer."""
+    """Return the attempt number of each writer, which is a process that recorded the run."""
     beats = {writer: beat.attempt for writer, beat in heartbeat_by_writer(folder).items() if beat is not None}
     return beats | ({entry.writer: entry.attempt for entry in document.attempts} if document is not None else {})
 

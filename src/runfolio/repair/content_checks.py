@@ -82,7 +82,8 @@ def _media_files(folder: Path, census: Census) -> Iterator[Finding]:
 def _is_whole(path: RecordPath, recorded_bytes: int | None) -> bool:
     """Return whether a file has its recorded size and the format that its suffix names. The content is not decoded.
 
-    Masks and images from earlier versions have no recorded size. Therefore, the end marker of PNG files is checked too.
+    Masks and images that earlier versions of runfolio wrote have no recorded size. Therefore, the end marker of PNG
+    files is checked too.
     """
     known = media_types.format_of(path.suffix)
     try:
@@ -168,7 +169,8 @@ def _code(folder: Path) -> Iterator[Finding]:
 
 
 def _data(folder: Path) -> Iterator[Finding]:
-    """Yield findings for listings that are missing or whose content does not match their name."""
+    """Yield findings for data listings (lists of the files of a data set) that are missing or whose content does not
+    match their name."""
     needed = _named_data(folder)
     stored = {
         path.name.removesuffix(data_listings.ENDING)

@@ -53,7 +53,7 @@ class Doctor:
         self._history = HeartbeatHistory({} if self.index_is_damaged else self._index.read(read_beats))
 
     def strays(self) -> list[StoredSpool]:
-        """Return the spools on this machine of runs that belong to this store but whose folders are missing. A spool
+        """Return the spools on this machine that belong to runs of this store whose folders are missing. A spool
         contains points of a run whose store was not available."""
         spool_folders = {spool.folder for folder in self.folders for spool in spools_of(folder)}
         of_store = [spool for spool in find_spools() if spool.run_folder.resolve().is_relative_to(self.store)]
@@ -88,7 +88,7 @@ class Doctor:
         return Examination(run_path, check(folder, self._history) if repairs else checkup, repairs)
 
     def mend_index(self) -> None:
-        """Rebuild the index."""
+        """Rebuild the index of the store."""
         if (path := index_path(self.store)) is not None:
             remove(path)
         open_folio(self.store).runs()

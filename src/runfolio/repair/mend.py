@@ -100,7 +100,8 @@ def _unneeded_files(folder: Path) -> list[RecordPath]:
 
 
 def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: RecordPath) -> str:
-    """Copy the readable row groups to a new segment, and move the damaged segment away."""
+    """Copy the readable row groups of a segment (a Parquet file of points) to a new segment, and move the damaged
+    segment to `damaged/`."""
     name = damaged.path.relative
     elsewhere = census.points(damaged)
     saved_calls = subtract(damaged.readable, elsewhere)
@@ -117,7 +118,8 @@ def _save_segment(folder: Path, damaged: SegmentScan, census: Census, target: Re
 
 
 def _save_tail(folder: Path, lines: Lines, census: Census, target: RecordPath) -> str:
-    """Copy the readable lines to a new segment, and move the damaged tail away."""
+    """Copy the readable lines of a tail (a text file with the newest points) to a new segment, and move the damaged
+    tail to `damaged/`."""
     name = lines.path.relative
     elsewhere = census.points(lines)
     saved_calls = subtract(lines.readable, elsewhere)
@@ -149,7 +151,7 @@ def _describe_save(name: str, saved_calls: SeqRanges, target: RecordPath, new_pa
 
 
 def _save_media(folder: Path, lines: Lines) -> str:
-    """Copy the readable lines to a new media list, and move the damaged list away."""
+    """Copy the readable lines of a media list to a new list, and move the damaged list to `damaged/`."""
     name = lines.path.relative
     target = _free_media(folder, lines.writer)
     header = tails.header(lines.writer, lines.attempt)

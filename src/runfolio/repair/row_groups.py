@@ -1,5 +1,5 @@
-"""Scan segments, which are Parquet files of points. Row groups are read separately, so a damaged page affects only one
-row group."""
+"""Scan segments, which are Parquet files of points. Segments consist of row groups, which are blocks of rows. Row
+groups are read separately, so a damaged page affects only one of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runfolio.repair.findings import describe_error
 
 _COLUMNS = ["metric", "step", "time_us", "value", "attempt", "writer", "seq"]
 _SHOWN = ["step", "time_us", "value", "attempt"]
-"""Columns that readers need to show a metric from this file alone."""
+"""Columns that are needed to show points, in addition to the name of the metric."""
 
 
 @dataclass(eq=False)
@@ -34,7 +34,7 @@ class SegmentScan:
     problem: str | None = None
     """Description of the damage."""
     ranges: SeqRanges = field(default_factory=dict)
-    """Log calls that the segment covers according to its footer. Empty if the footer is unreadable."""
+    """Log calls that the segment covers according to its footer, or an empty dict if the footer is unreadable."""
     readable: SeqRanges = field(default_factory=dict)
     """Log calls with readable rows."""
     lost: list[str] = field(default_factory=list)
@@ -181,7 +181,7 @@ def _ranges(seqs: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _agrees(scan: SegmentScan) -> bool:
-    """Return whether a segment contains exactly the log calls that its footer lists, apart from media calls in
-    between."""
+    """Return whether a segment contains exactly the log calls that its footer lists. Calls in between that logged only
+    media need not be in the segment."""
     ends = {writer: [(end, end) for pair in ranges for end in pair] for writer, ranges in scan.ranges.items()}
     return seq_ranges.contains(scan.ranges, scan.readable) and seq_ranges.contains(scan.readable, ends)

@@ -41,7 +41,7 @@ def find_links(
 
     Args:
         tree: Folder for the code.
-        tree_files: Files of the code, relative to the tree.
+        tree_files: Files of the code, relative to the folder for the code.
         binary: Code files whose uncommitted changes were not captured.
         arguments: Additional arguments of the command.
         required: Paths that must exist. `NAME=PATH` creates a link to PATH. NAME is the path that the script uses.

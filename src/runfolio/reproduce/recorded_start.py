@@ -34,7 +34,8 @@ class RecordedStart:
     command: tuple[str, ...]
     """`sys.argv` without secrets."""
     existing: frozenset[str]
-    """Arguments that named an existing file or folder at the start. Empty if the record lacks this information."""
+    """Arguments that named an existing file or folder at the start. This is empty if the record does not contain the
+    information."""
     module: str | None
     """Module that was started with `python -m`, if any."""
     script: Path | None
@@ -53,8 +54,8 @@ class RecordedStart:
 
     @property
     def script_name(self) -> str | None:
-        """Path of the script relative to the root, with `/`. None if there is no script, or if the script is outside of
-        the root."""
+        """Path of the script relative to the root, with `/`. The path is None if there is no script, or if the script
+        is outside of the root."""
         for path in filter(None, (self.script, self.script and self.script.resolve())):
             if path.is_relative_to(self.root):
                 return path.relative_to(self.root).as_posix()

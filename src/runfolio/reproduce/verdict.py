@@ -108,9 +108,9 @@ class _Comparison(NamedTuple):
 
     points: int
     first: tuple[float, ValueGap] | None = None
-    """Earliest gap and its time (Unix seconds)."""
+    """Earliest difference and its time (Unix seconds)."""
     first_beyond: tuple[float, ValueGap] | None = None
-    """Earliest gap beyond the tolerance, and its time."""
+    """Earliest difference beyond the tolerance, and its time."""
     largest: ValueGap | None = None
 
 
@@ -229,7 +229,7 @@ def _points_until(curve: _CurvePoints, moment: float, after: _CurvePoints, *, pr
 def _compare_metric(
     name: str, before: _CurvePoints, after: _CurvePoints, tolerance: Tolerance, *, open_end: bool
 ) -> _Comparison:
-    """Compare one metric.
+    """Compare the points of one metric in the original and in the repeated run.
 
     Args:
         open_end: True to accept additional points in the repeated run, because the original was cut short.
@@ -276,7 +276,7 @@ def _tensor_comparison(weights_compared: weights.WeightComparison) -> _Compariso
 
 
 def _earliest(gaps: Iterable[tuple[float, ValueGap] | None]) -> ValueGap | None:
-    """Return the earliest gap. Ties are broken by the lower step."""
+    """Return the earliest difference. Ties are broken by the lower step."""
     present = [gap for gap in gaps if gap is not None]
     return (
         min(present, key=lambda gap: (gap[0], math.inf if gap[1].step is None else gap[1].step, gap[1].metric))[1]

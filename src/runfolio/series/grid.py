@@ -35,8 +35,8 @@ def expand(series: Series, settings: type[Settings]) -> list[PlannedRun]:
     The runs follow the order of the file. The first key of the grid changes slowest.
 
     Raises:
-        ConfigError: The target's settings do not allow a key or value. If it comes from a file, the message names the
-            line.
+        ConfigError: The target's settings do not allow a key or value. If the key or value comes from a file, the
+            message names the line.
     """
     fields = {field.key: field for field in fields_of(settings)}
     constant = {key: _convert_values(key, entry, [entry.value], fields)[0] for key, entry in series.settings.items()}

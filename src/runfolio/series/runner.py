@@ -55,7 +55,7 @@ class SeriesReport:
     interrupted: bool = False
     """True if Ctrl-C stopped the series early."""
     conclude_error: str | None = None
-    """Error of the target's `conclude`, in one line. None if `conclude` succeeded or was not called."""
+    """Error of the target's `conclude`, in one line. It is None if `conclude` succeeded or was not called."""
 
     @property
     def is_settled(self) -> bool:
@@ -123,8 +123,8 @@ def execute(
 
 
 def _conclude(report: SeriesReport, target: Target, *, store: Path | None, progress: Progress) -> None:
-    """Call the target's `conclude` with the completed runs. Skip the call if runs are pending or this process repeats a
-    single run."""
+    """Call the method `conclude` of the target (the object that trains the runs) with the completed runs. Skip the call
+    if runs are pending or this process repeats a single run."""
     conclude = getattr(target, "conclude", None)
     completed = {outcome.folder: outcome.plan.settings for outcome in report.completed if outcome.folder}
     if conclude is None or not (report.is_settled and completed) or reproduction.requested_reproduction() is not None:

@@ -1,4 +1,5 @@
-"""Definition of a series in a YAML file, in flags with several values, or in both. Flags override the file.
+"""Definition of a series in a YAML file, in flags with several values, or in both. Flags override the settings in the
+file.
 
 series: digits
 target: my_project.training:target     # optional

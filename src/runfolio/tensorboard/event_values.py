@@ -47,18 +47,18 @@ class Scalar(NamedTuple):
 
 
 class Medium(NamedTuple):
-    """Entry of a media list."""
+    """Entry of a media list, such as an image, a text or a histogram."""
 
     kind: str
     name: str
     content: dict[str, Any]
     file: bytes = b""
-    """Content of the media file. Empty for kinds without a file."""
+    """Content of the media file. It is empty for kinds of media without a file."""
     suffix: str = ""
 
 
 class Files(NamedTuple):
-    """Artifact."""
+    """Artifact, given as the content of its files."""
 
     name: str
     kind: str
@@ -69,20 +69,20 @@ Item = Scalar | Medium | Files
 
 
 class ValueConverter:
-    """Converter for the values of one folder.
+    """Converter for the values in the event files of one folder.
 
-    The parts of a mesh may be in several events. They are collected until the mesh is complete.
+    The parts of a mesh may be in several events. The parts are collected until the mesh is complete.
     """
 
     def __init__(self) -> None:
         self._mesh_parts: dict[tuple[str, int], dict[int, Any]] = {}
 
     def convert(self, name: str, plugin: str, step: int, value: m.Value) -> Iterator[Item]:
-        """Yield the items of one value.
+        """Yield the points, media and artifacts that result from one value.
 
         Args:
             name: Name of the metric or medium.
-            plugin: TensorBoard plugin of the tag. It may be known from an earlier value of the tag.
+            plugin: TensorBoard plugin of the tag. The plugin may be known from an earlier value of the tag.
 
         Raises:
             ValueError, ConfigError: The value is damaged or exceeds a limit.
@@ -133,7 +133,7 @@ class ValueConverter:
             yield Medium("mesh", own_name, content, stored.content, stored.suffix)
 
     def unfinished(self) -> list[str]:
-        """Return the names of the meshes of which parts are missing."""
+        """Return the names of the meshes with missing parts."""
         return sorted({name for name, _ in self._mesh_parts})
 
 
@@ -179,7 +179,7 @@ def _animation(content: bytes) -> dict[str, Any] | None:
 
 
 def _pictures(name: str, tensor: m.Tensor, caption: str | None) -> Iterator[Medium]:
-    """Yield the images of a tensor. Its first two strings are the width and the height."""
+    """Yield the images of a tensor. The tensor's first two strings are the width and the height."""
     images = tensor.string_val[2:]
     for index, content in enumerate(images):
         yield picture(name if len(images) == 1 else f"{name}/{index}", content, caption)
@@ -294,7 +294,7 @@ def _constant_histogram(value: float, count: float) -> dict[str, Any]:
 
 
 def _ascending(content: dict[str, Any]) -> dict[str, Any]:
-    """Merge bins of width 0 with the next bin, because the edges in a record ascend."""
+    """Merge bins of width 0 with the next bin, because the record requires ascending bin edges."""
     edges, counts = [content["edges"][0]] if content["edges"] else [], []
     pending = 0.0
     for right, count in zip(content["edges"][1:], content["counts"], strict=True):
@@ -520,4 +520,4 @@ _MEDIA_OF_PLUGIN: dict[str, Callable[[str, m.Tensor, str | None], Iterator[Mediu
 }
 """Function that converts the tensors of each plugin."""
 UNREADABLE = (ValueError, ConfigError, OverflowError, MemoryError)
-"""Errors of values that cannot be stored."""
+"""Errors that are raised for values that cannot be stored."""

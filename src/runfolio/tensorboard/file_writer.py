@@ -30,7 +30,7 @@ class FileWriter:
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the `SummaryWriter`. Its next call opens it again."""
+        """Close the `SummaryWriter`. The next call of one of its methods opens it again."""
         self._writer.close()
 
     def reopen(self) -> None:

@@ -31,26 +31,27 @@ class ReadFile:
     order: Count = 0
     """Number of records in these bytes."""
     writer: Writer | None = None
-    """Writer of the points that follow."""
+    """Writer id of the points that follow these bytes."""
 
 
 @dataclass
 class FilePart:
-    """Records of one file up to its end or to the next restart. In the record, they have their own writer."""
+    """Records of one event file up to its end or to the next restart of the program that wrote it. In the imported run,
+    their points have a separate writer id, as if a separate process had logged them."""
 
     writer: Writer
     attempt: AttemptNumber
     folder: Prose
     last_seq: Count = 0
     media_bytes: Count = 0
-    """Size of the media list. A killed import may have appended further lines, which are removed."""
+    """Size of the media list in bytes. Lines after this size come from a killed import and are removed."""
     began: Seconds | None = None
     ended: Seconds | None = None
     """Times of the first and the last value, in seconds since 1970."""
     purge_step: Integer | None = None
-    """Step from which the start of this part makes earlier points of the folder void."""
+    """Step from which earlier points of the folder are void, because this part begins with a restart."""
     void_step: Integer | None = None
-    """Step from which the points of this part are void."""
+    """Step from which the points of this part are void, because a later part begins with a restart."""
     kept_seq: Count | None = None
     """Sequence number of the last log call that later attempts keep, if points are void."""
     void_points: Count = 0
@@ -58,7 +59,7 @@ class FilePart:
 
 @dataclass
 class TagState:
-    """Tag of a folder."""
+    """Tag in the event files of one folder."""
 
     folder: Prose
     name: Prose

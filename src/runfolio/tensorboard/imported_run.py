@@ -37,9 +37,9 @@ from runfolio.tensorboard.imported_segments import covered_calls, free_number, f
 from runfolio.tensorboard.restarts import apply_restarts
 
 _FLUSH_ROWS = 1 << 20
-"""Number of points in memory from which they are written to a segment."""
+"""Number of points in memory at which they are written to a segment, a Parquet file of points."""
 _MOST_SEGMENTS = 8
-"""Number of segments from which a growing run is compacted."""
+"""Number of segments at which the segments of a growing run are merged into one."""
 _BEAT_S = 5.0
 
 
@@ -53,10 +53,10 @@ class ImportedRun:
         self.points_added = self.media_added = self.artifacts_added = 0
         self._columns: dict[str, list[Rows]] = {}
         self._writers: dict[str, int] = {}
-        """Codes of the writers of the points in memory."""
+        """Integer codes of the writers whose points are in memory, by writer id."""
         self._buffered = 0
         self._media: dict[str, tuple[int, FilePart]] = {}
-        """Open media lists and their parts, by writer."""
+        """Descriptor of each open media list and the part that it belongs to, by writer id."""
 
     def make_folders(self) -> None:
         """Create the run folder.
@@ -113,7 +113,7 @@ class ImportedRun:
         """Add a medium.
 
         Raises:
-            ConfigError: Its line is too long.
+            ConfigError: The line of the medium is too long for the media list.
         """
         content = dict(medium.content)
         if medium.suffix:
@@ -193,7 +193,7 @@ class ImportedRun:
 
 
 def attempts_of(parts: list[FilePart], main_folder: str, created: datetime) -> list[Attempt]:
-    """Return the attempts of a run. Each attempt contains one part of each folder.
+    """Return the attempts of a run. Each attempt contains at most one part of each folder.
 
     The duration of an attempt does not include times that belong to earlier attempts, because several files may have
     been written at the same time.
@@ -220,7 +220,7 @@ def attempts_of(parts: list[FilePart], main_folder: str, created: datetime) -> l
 
 
 def _is_void_in(part: FilePart, attempt: int, parts: list[FilePart]) -> bool:
-    """Return whether a restart up to an attempt made points of an earlier part void."""
+    """Return whether a restart made points of an earlier part void, if only restarts up to `attempt` count."""
     return any(
         other.folder == part.folder and part.attempt < other.attempt <= attempt and other.purge_step is not None
         for other in parts
@@ -228,10 +228,10 @@ def _is_void_in(part: FilePart, attempt: int, parts: list[FilePart]) -> bool:
 
 
 def _open_for_appending(path: RecordPath, header: bytes, size: int) -> int:
-    """Open a list for appending. A missing list is created with its first line.
+    """Open a media list for appending. A missing list is created with its first line.
 
     Args:
-        size: Size of the list after the last import. Bytes after it come from an import that was killed.
+        size: Size of the list after the last import. Bytes after this size come from a killed import and are removed.
     """
     try:
         descriptor = path.create()

@@ -1,4 +1,5 @@
-"""Segments of an imported run: their names, their codes, and the log calls that they cover."""
+"""Segments (Parquet files of points) of an imported run: their names, the integer codes of metrics and writers, and the
+ranges of log calls."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def free_segment(folder: Path, writer: str) -> RecordPath:
 
 
 def covered_calls(rows: Rows, writers: Sequence[str]) -> SeqRanges:
-    """Return the range of the log calls of each writer. Calls between two points contain media.
+    """Return the range of sequence numbers of each writer's log calls. Numbers without a row belong to calls that
+    logged media.
 
     Args:
         writers: Ids of the writers, in the order of their codes in the rows.
@@ -49,7 +51,7 @@ def covered_calls(rows: Rows, writers: Sequence[str]) -> SeqRanges:
 
 
 def segment_codes(segments: Sequence[Segment]) -> tuple[SeqRanges, dict[str, int], dict[str, int]]:
-    """Return the ranges of several segments, and the codes of their metrics and writers."""
+    """Return the ranges of log calls in several segments, and the integer codes of their metrics and writers."""
     ranges = seq_ranges.merge(*(segment.ranges for segment in segments))
     names = sorted({name for segment in segments for name in segment.names()})
     return ranges, {name: code for code, name in enumerate(names)}, {name: n for n, name in enumerate(sorted(ranges))}

@@ -24,8 +24,9 @@ _PAUSES = 5.0
 class LiveLogdir:
     """Folder with one folder per run, named like the run's path in the store.
 
-    The event files of a run are links to those in its folder. If an ended run has no event files, they are written
-    there first. A running run without event files gets a copy, which is updated while the run is recorded.
+    The event files of a run are links to the event files in the run's own folder. If an ended run has no event files,
+    they are written to its own folder first. A running run without event files gets a copy, which is updated while the
+    run is recorded.
     """
 
     def __init__(self, folio: Folio, folder: Path, warn: Callable[[str], None]) -> None:
@@ -95,7 +96,8 @@ class LiveLogdir:
 
 
 def _misses_points(run: RecordedRun) -> bool:
-    """Return whether a process that joined the run has ended after the event files of the ended run were written."""
+    """Return whether a process that joined an ended run was still active after the event files of the run were
+    written."""
     if run.state == "running":
         return False
     joined = joined_heartbeats(run.folder, run.document)

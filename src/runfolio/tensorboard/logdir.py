@@ -44,7 +44,7 @@ class Logdir:
         """Result of the last import: what was decided about each run, and what could not be read."""
 
     def update(self, on_progress: Progress | None = None) -> ImportReport:
-        """Import what is new.
+        """Import the values that were written since the last import.
 
         Args:
             on_progress: Function that receives the name of a run and the number of bytes that were read.
@@ -158,7 +158,7 @@ def _follow(logdir: Logdir, stop: threading.Event) -> None:
 
 
 def _import_live(logdir: Logdir, reported: str) -> str:
-    """Import what is new, and return the last problem. Each problem is logged once."""
+    """Import the new values, and return the last problem. Each problem is logged once."""
     try:
         import_logdir(logdir.path, logdir.store, live=True)
     except (RunfolioError, OSError) as error:

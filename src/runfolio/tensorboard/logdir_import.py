@@ -1,7 +1,7 @@
 """Import of a TensorBoard log directory into a store.
 
-Every value is kept unless its writer said that it is void. The state of the import is stored with each run, so a later
-import reads only what is new.
+Every value is kept unless the program that wrote it declared it void. The state of the import is stored with each run,
+so a later import reads only what is new.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from runfolio.tensorboard.logdir_runs import LINE, TRIAL, LogdirRun, Part, plain
 from runfolio.tensorboard.settings_texts import settings_of_folder, settings_of_text
 
 GROWING_S = 300.0
-"""Seconds since the last change of an event file during which its run may still be running."""
+"""Number of seconds after the last change of an event file during which its run counts as running."""
 _MOST_PROBLEMS = 100
 _MOST_ARTIFACTS = 1_000
 _NAME_LENGTH = 1_000
@@ -85,7 +85,7 @@ def import_logdir(
     live: bool = False,
     on_progress: Progress = lambda name, size: None,
 ) -> ImportReport:
-    """Import all runs of a log directory, or what is new in them.
+    """Import all runs of a log directory, or only the values that were written since the last import.
 
     Args:
         logdir: Folder that contains event files at any depth.
@@ -181,7 +181,7 @@ class RunImport:
         self._has_changed = False
 
     def update(self, *, live: bool) -> RunReport | None:
-        """Import what is new. Return None if the run has no content."""
+        """Import the values that were written since the last import. Return None if the run has no content."""
         trashed = self._store / TRASH / self._folder.relative_to(self._store)
         if self._is_new and trashed.exists():
             self.report.outcome = "skipped"
@@ -238,7 +238,7 @@ class RunImport:
     # Content
 
     def make_folders(self) -> ImportedRun:
-        """Return the run, whose folders exist."""
+        """Create the folders of the run if they are missing, and return the run."""
         if not self._has_changed:
             self._has_changed = True
             make_experiment_folder(self._store, self._folder.parent.name)
@@ -294,7 +294,8 @@ class RunImport:
         return datetime.fromtimestamp(min(times, default=time.time()), UTC)
 
     def _add_settings(self) -> None:
-        """Combine the settings. YAML files have precedence, because event files store every number as a float."""
+        """Combine the settings from event files, logged texts and YAML files. YAML files have precedence, because event
+        files store every number as a float."""
         of_files: dict[str, Any] = {}
         for part in self._source.parts:
             if part.kind != LINE:
@@ -422,7 +423,7 @@ class FolderImport:
             self._run.note(f"the mesh {name!r} is incomplete and was left out")
 
     def _add_chunk(self, chunk: EventChunk, read: ReadFile, changed_s: float) -> None:
-        """Add a chunk. A restart in the middle of a file begins a new part."""
+        """Add the values of a chunk of events. A restart in the middle of a file begins a new part."""
         starts = [
             other
             for other in chunk.others
@@ -437,7 +438,8 @@ class FolderImport:
             begin = end
 
     def _restart(self, read: ReadFile, step: int) -> None:
-        """Begin a new part that makes earlier points from this step void. The first start of a run has no effect."""
+        """Begin a new part, which makes earlier points from `step` on void. A start before the first point of the
+        folder has no effect."""
         parts = [part for part in self._run.cursor.parts if part.folder == self._folder and part.last_seq]
         if parts:
             self._run.make_folders()
@@ -611,8 +613,8 @@ class FolderImport:
 
 
 class _Calls:
-    """Log calls in a range of records. Values of one record belong to one call, except for a second value of the same
-    tag, and for media."""
+    """Log calls in a range of records. Values of one record belong to one call. A second value of the same tag belongs
+    to a separate call, and so does each medium."""
 
     def __init__(self, groups: list[list[ScalarColumn]], media_orders: list[int]) -> None:
         self.columns = [_joined(group) for group in groups]
@@ -633,7 +635,8 @@ _CALLS_PER_RECORD = 1 << 20
 
 
 def _call_keys(orders: Any) -> Any:
-    """Return a key for each value: its record, and how many values of the same tag precede it in the record."""
+    """Return a key for each value. The key combines the value's record with the number of values of the same tag that
+    precede the value in this record."""
     if not len(orders):
         return orders
     starts = np.flatnonzero(np.concatenate([[True], orders[1:] != orders[:-1]]))
@@ -665,7 +668,7 @@ def _tag_name(raw: bytes) -> str:
 
 
 def _created(file: str) -> float | None:
-    """Return the time in the name of an event file, at which it was created."""
+    """Return the creation time of an event file, which is part of its name, or None if the name contains no time."""
     match = _file_name(file)
     return float(match[1]) if match else None
 
@@ -675,7 +678,8 @@ def _file_name(file: str) -> re.Match[str] | None:
 
 
 def _extend_times(part: FilePart, times: Any, created: float | None, changed_s: float) -> None:
-    """Extend the time of a part by the times of values. Times after the last change of the file are ignored.
+    """Extend the time range of a part to the times of values. Times before 1973, and times more than a day after the
+    last change of the file, are ignored.
 
     Args:
         created: Creation time of the file. A run starts before its first value.
@@ -698,7 +702,7 @@ def _microseconds(seconds: Any) -> Any:
 
 
 def plain_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Return settings as JSON values. Settings that cannot be converted are left out."""
+    """Return settings as JSON values, or an empty dict if they cannot be converted."""
     from runfolio.tracking.pipeline.config_values import plain_config
 
     try:

@@ -35,10 +35,11 @@ _SPLITS = re.compile(r"train|training|val|valid|validation|test|dev|(evaluation|
 """Names of folders that contain one split of a run."""
 _MOST_LEVELS = 64
 _HEAD_EVENTS = 20
-"""Number of events at the start of a file that decide whether its folder is a part of another run."""
+"""Number of events at the start of a file that are read to decide whether its folder belongs to the run of another
+folder."""
 
 LINE, TRIAL, SPLIT = "line", "trial", "split"
-"""Kinds of folders that are folded into the run of their parent folder."""
+"""Kinds of folders whose values are added to the run of a parent folder."""
 
 
 @dataclass
@@ -47,7 +48,7 @@ class LogFolder:
 
     path: Path
     name: str
-    """Path relative to the log directory, with `/` as the separator; `.` for the log directory itself."""
+    """Path relative to the log directory, with `/` as the separator. The path of the log directory itself is `.`."""
     files: list[str]
     """Names of the event files, sorted. TensorBoard reads them in this order."""
     traces: list[str] = field(default_factory=list)
@@ -65,9 +66,9 @@ class Part(NamedTuple):
     line: str = ""
     """Name of the line in the chart."""
     outer: str = ""
-    """Start of the names of metrics and media, taken from the folders between the run and this folder."""
+    """Prefix of the names of metrics and media, taken from the folders between the run and this folder."""
     own: str = ""
-    """Start of the names of metrics and media, taken from this folder. It follows `outer`."""
+    """Prefix of the names of metrics and media, taken from this folder. This prefix follows `outer`."""
 
     @property
     def prefix(self) -> str:
@@ -96,8 +97,8 @@ def scan_logdir(logdir: Path, folded_trials: AbstractSet[str] = frozenset()) -> 
     Hidden folders and links are followed, as in TensorBoard. A link to a folder that contains the link is not followed.
 
     Args:
-        folded_trials: Names of the folders that an earlier import folded because they were the only trial of a run.
-            They stay folded.
+        folded_trials: Names of folders that an earlier import added to the run of a parent folder, because each was the
+            only trial of the run. They remain part of that run.
     """
     skipped: list[str] = []
     folders = {folder.name: folder for folder in _walk(logdir, ".", (), skipped)}
@@ -174,7 +175,7 @@ def _is_runfolio_run(folder: Path) -> bool:
 
 
 def _fold(folders: dict[str, LogFolder], folded_trials: AbstractSet[str]) -> dict[str, tuple[str, Part]]:
-    """Return the parent folder and the part of each folder that is folded."""
+    """Return the parent folder and the `Part` of each folder whose values are added to the run of a parent folder."""
     parts: dict[str, tuple[str, Part]] = {}
     trials: dict[str, list[str]] = {}
     for name, folder in folders.items():
@@ -201,8 +202,8 @@ def _fold(folders: dict[str, LogFolder], folded_trials: AbstractSet[str]) -> dic
 def _splits(folders: dict[str, LogFolder], parts: dict[str, tuple[str, Part]]) -> Iterator[str]:
     """Yield the folders that contain one split of the run in their parent folder.
 
-    A single folder such as `test` may also be a run that a user named so. It is a split only if the parent folder has
-    event files. A folder `train` is also a split if it is the only run in the parent folder.
+    A single folder such as `test` may also be a separate run with this name. It is a split only if the parent folder
+    has event files. A folder `train` is also a split if it is the only run in the parent folder.
     """
     siblings: dict[str, list[str]] = {}
     for name in folders:
@@ -230,7 +231,7 @@ def head_events(path: Path, count: int) -> list[m.Event]:
 
 
 def _resolved(parts: dict[str, tuple[str, Part]]) -> dict[str, tuple[str, Part]]:
-    """Replace parents that are themselves folded with the folder of their run."""
+    """Replace each parent that itself belongs to the run of another folder with that folder."""
     resolved = {}
     for name, (parent, part) in parts.items():
         while parent in parts:
@@ -242,7 +243,7 @@ def _resolved(parts: dict[str, tuple[str, Part]]) -> dict[str, tuple[str, Part]]
 
 
 def _parent_run(name: str, folders: dict[str, LogFolder]) -> str | None:
-    """Return the nearest folder above that contains event files, or None."""
+    """Return the nearest parent folder that contains event files, or None if there is none."""
     while name != ".":
         name = name.rpartition("/")[0] or "."
         if name in folders and folders[name].files:

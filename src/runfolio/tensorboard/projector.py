@@ -27,7 +27,7 @@ def write_projector_files(
     Args:
         points: Array of shape [count, dimensions].
         header: Names of the columns of `rows`, or None for a single column.
-        rows: Metadata of each point; empty if there is none.
+        rows: Metadata of each point, or an empty list if there is none.
         images: Images of the points, of shape [count, channels, height, width], or None.
 
     Raises:

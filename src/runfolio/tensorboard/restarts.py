@@ -1,8 +1,9 @@
 """Points that a restart made void.
 
-A writer that restarts says from which step on its earlier points are void (`SessionLog` START, `purge_step`). In most
-files, steps ascend, so the void calls of an earlier part are its last ones: later attempts keep only the calls before
-them. If kept calls follow void calls, the void calls are moved to a separate writer, which no later attempt keeps.
+A program that restarts writes the step from which its earlier points are void (`SessionLog` START, `purge_step`). In
+most files, steps ascend, and the void log calls are the last calls before the restart. Later attempts then keep only
+the calls before the void calls. If kept calls follow void calls, the void calls are moved to a separate writer, which
+no later attempt keeps.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from runfolio.tensorboard.import_cursor import FilePart
 from runfolio.tensorboard.imported_segments import covered_calls, free_segment, open_segments, segment_codes
 
 _VOID_SUFFIX = "v"
-"""Suffix of the writer of void calls that were followed by kept calls."""
+"""Suffix of the id of the separate writer that void calls are moved to."""
 
 
 def apply_restarts(folder: Path, parts: list[FilePart]) -> None:
-    """Determine which calls of each part later attempts keep. Parts that did not change are skipped.
+    """Determine which log calls of each part later attempts keep. Parts that did not change are skipped.
 
     Raises:
         DamagedFile: A segment is damaged.
@@ -68,7 +69,7 @@ def _void_step(part: FilePart, parts: list[FilePart]) -> int | None:
 
 @dataclass
 class _WriterCalls:
-    """Summary of the calls of one writer."""
+    """Summary of the log calls of one writer: void calls, and calls that are kept."""
 
     void_step: int
     first_void: int | None = None
@@ -99,7 +100,8 @@ def _read_points(folder: Path, calls: Mapping[str, _WriterCalls]) -> None:
 
 
 class _Move(NamedTuple):
-    """Sequence numbers of the calls of a writer that remain, and of the void calls that are moved."""
+    """Sequence numbers of the calls that remain with their writer, and of the void calls that are moved to a separate
+    writer."""
 
     kept: Any
     void: Any
@@ -176,7 +178,7 @@ class _Rewriting:
 
 
 def _move_of(folder: Path, part: FilePart, entries: list[MediaEntry]) -> _Move:
-    """Return which calls of a part are moved."""
+    """Return the calls of a part that remain, and the calls that are moved."""
     kept, void = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
 
     def add(seqs: Any, steps: Any) -> None:

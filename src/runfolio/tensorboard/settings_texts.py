@@ -23,8 +23,8 @@ _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*\|\s*:?-+:?\s*\|?\s*")
 
 
 def settings_of_text(tag: str, text: str) -> dict[str, Any]:
-    """Return the settings in a text. Return an empty dict if the name does not announce settings, or if the text is
-    neither a JSON object nor a Markdown table with two columns.
+    """Return the settings in a text. Return an empty dict if the name is not a usual name of settings, or if the text
+    is neither a JSON object nor a Markdown table with two columns.
 
     Args:
         tag: Name of the text, such as `args`.
@@ -40,7 +40,7 @@ def settings_of_text(tag: str, text: str) -> dict[str, Any]:
 def settings_of_folder(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the settings in the YAML files of a folder, and a description of each file that cannot be read.
 
-    YAML tags of Python objects are read as their plain values. No object is created from them.
+    YAML nodes that are tagged as Python objects are read as lists, mappings or strings. No object is created.
     """
     settings: dict[str, Any] = {}
     problems: list[str] = []

@@ -124,7 +124,7 @@ class SummaryWriter:
         self.run = run
         """Run that the methods record to."""
         self.file_writer: FileWriter | None = FileWriter(self)
-        """Writer of the event file; None after `close`."""
+        """Writer of the event file, or None after `close`."""
         self._closed = False
         self._step_counts: dict[str, int] = {}
         self._trials: dict[str, Path] = {}
@@ -132,7 +132,7 @@ class SummaryWriter:
 
     @property
     def all_writers(self) -> dict[str, FileWriter] | None:
-        """Writer of the event file, keyed by its folder; None after `close`."""
+        """Writer of the event file, keyed by its folder, or None after `close`."""
         return None if self.file_writer is None else {self.file_writer.get_logdir(): self.file_writer}
 
     def get_logdir(self) -> str:
@@ -161,7 +161,7 @@ class SummaryWriter:
         walltime: float | None = None,
     ) -> None:
         """Record the metrics `main_tag/key`. TensorBoard's Custom Scalars tab draws them as lines of one chart named
-        `main_tag`. After 1,000 main tags, additional metrics only have charts of their own.
+        `main_tag`. After 1,000 main tags, additional metrics only have separate charts.
         """
         main_tag = text_of(main_tag, "main_tag")
         charts = self._open_run().recorder.document.charts
@@ -490,7 +490,7 @@ class SummaryWriter:
 
     def close(self) -> None:
         """Write all values. Later calls of other methods continue the run, because many scripts close their writer in
-        each epoch. If there are none, the time of this call is recorded as the end of the run."""
+        each epoch. Without later calls, the time of this call is recorded as the end of the run."""
         if not self.run.recorder.has_ended:
             self.run.flush()
             self.run.recorder.is_writer_closed = True

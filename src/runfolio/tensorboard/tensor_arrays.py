@@ -16,7 +16,7 @@ _DTYPES = {
 }  # fmt: skip
 """NumPy dtype of each TensorFlow DataType."""
 _MOST_NUMBERS = 1 << 26
-"""Maximum number of elements in a tensor whose elements are not all in the file."""
+"""Maximum number of elements in a tensor if the file does not contain all of them."""
 
 
 def tensor_array(tensor: Tensor) -> Any:
@@ -43,7 +43,8 @@ def tensor_array(tensor: Tensor) -> Any:
 
 
 def _listed(tensor: Tensor, dtype: str, count: int) -> Any:
-    """Return the elements of a tensor that lists them. The last listed element is repeated up to `count` elements."""
+    """Return the elements of a tensor that stores them as a list of numbers. The last listed element is repeated up to
+    `count` elements."""
     if count > _MOST_NUMBERS:
         raise ValueError(f"its shape has {count:,} elements, but the limit is {_MOST_NUMBERS:,}")
     values = tensor.float_val or tensor.double_val or tensor.int_val or tensor.int64_val or tensor.bool_val

@@ -67,10 +67,9 @@ def series(
 ) -> None:
     """Run every combination of settings, and show which run is best.
 
-    Every setting below accepts several values. Flags override the settings in the file. Runs that are already
-    finished in the store are not repeated, and unfinished runs continue from their last checkpoint. Therefore, the
-    same command continues an interrupted series. If a run fails, the others are still trained, and the exit status
-    is 1.
+    Every setting below accepts several values. Flags override the settings in the series file. Runs that are already
+    finished in the store are not repeated, and unfinished runs continue from their last checkpoint. Therefore, the same
+    command continues an interrupted series. If a run fails, the others are still trained, and the exit status is 1.
 
     \b
     runfolio series series/digits.yaml

@@ -32,7 +32,7 @@ _MIN_TEXT_WIDTH = 24
 omitted."""
 _LEAST_TEXT_WIDTH = 8
 _LABEL_SHARE = 0.6
-"""Maximum fraction of the width that the first column of a block may use."""
+"""Maximum fraction of the width that the first column may use in each block of columns."""
 _GAP = 2
 """Number of characters between two columns."""
 
@@ -50,7 +50,7 @@ class Column:
 
     key: str
     title: str
-    """Title, which may have several lines. A name from a record must be escaped to one line."""
+    """Title, which may have several lines. A name from a record must be passed as one escaped line."""
     formatter: Callable[[Sequence[Any]], list[str]]
     """Function that formats all values of the column together, for example with the same number of decimals."""
     number: bool = False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runfolio.tensorboard.logdir import Logdir
 
 _SHOWN = 5
-"""Number of problems that are printed."""
+"""Maximum number of problems of an import that are printed."""
 
 logdir_option = click.option(
     "--logdir",
@@ -27,10 +27,10 @@ logdir_option = click.option(
 
 
 def open_logdir(path: Path, store: Path | None) -> Logdir:
-    """Import what is new in a log directory into its store in the cache, with a progress bar.
+    """Import the new values of a log directory into its store in the cache, with a progress bar.
 
     Raises:
-        click.UsageError: A store is given, too.
+        click.UsageError: A store is given in addition to a log directory.
     """
     from runfolio.tensorboard.logdir import cached_logdir
 

@@ -151,7 +151,7 @@ def store_flag(store: Path | None) -> str:
 def open_store(store: Path | None, *, refresh: bool = False) -> Folio:
     """Open the store for reading, with a progress bar if many runs must be read first.
 
-    The import is inside the function because it loads SQLite.
+    The import is inside the function because the imported module loads SQLite.
 
     Args:
         store: Folder of the store.

@@ -23,7 +23,7 @@ class ConsoleLogPrinter:
     def __init__(self, run_path: Path) -> None:
         self._run_path = run_path
         self._printed_bytes: dict[str, int] = {}
-        """Number of bytes that were printed, keyed by writer."""
+        """Number of printed bytes of each log, keyed by the id of the process that wrote the log."""
         self.log_exists = False
 
     def print_new(self, run: RecordedRun) -> None:

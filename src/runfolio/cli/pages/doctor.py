@@ -63,7 +63,7 @@ def print_summary(examiner: Doctor, runs: Sequence[dict[str, Any]], index: str, 
 
     Args:
         runs: Results of `examined_to_json`, one per run.
-        index: "whole", "damaged" or "rebuilt".
+        index: State of the store's index: "whole", "damaged" or "rebuilt".
     """
     for link in examiner.links:
         print_line(f"{link.relative_to(examiner.store)} is a link, which is not followed; check its target separately")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runfolio.reproduce.repeat import ReproduceResult
 
 _MAX_DIFFERENCES = 25
-"""Maximum number of printed differences. Without it, hundreds of packages could be listed."""
+"""Maximum number of printed differences. Without this limit, hundreds of packages could be listed."""
 _MAX_CAUSES = 5
 _STYLES = {"bit-equal": "bold green", "within tolerance": "bold yellow", "parts": "bold red"}
 

@@ -328,7 +328,7 @@ def _answered_splits(folder: Path) -> dict[str, str]:
     """Return the names of the splits with answers."""
     if not RecordPath(folder, ANSWERS).entries():
         return {}
-    from runfolio.record.content.answer_files import list_answers  # imports Arrow, which few runs need
+    from runfolio.record.content.answer_files import list_answers  # loads Arrow, which few runs need
 
     return {"splits": _listed(dict.fromkeys((file.split for file in list_answers(folder)), 1))}
 
