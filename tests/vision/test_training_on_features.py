@@ -166,7 +166,7 @@ def test_images_are_decoded_once_for_all_runs_if_the_backbone_trains(train, monk
     decoded: list[Path] = []
     monkeypatch.setattr(files, "read_picture", lambda path, *how: decoded.append(path) or read_picture(path, *how))
     whole = {"freeze_backbone": False, "weights": None, "epochs": 2}
-    shown = 1 + 16 + 8  # each run decodes images for the network's graph, the inputs and the predictions that it records
+    shown = 1 + 16 + 8  # images that each run decodes to record the graph, the inputs and the predictions
 
     cached_run, _ = train(**whole)
     assert len(set(decoded)) == 24

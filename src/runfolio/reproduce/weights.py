@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorGap(NamedTuple):
-    """Tensor that differs, and its pair of numbers with the largest difference."""
+    """Tensor that differs between the runs, and the two values that differ most."""
 
     name: str
     step: int | None

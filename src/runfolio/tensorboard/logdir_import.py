@@ -60,7 +60,7 @@ class RunReport:
     media: int = 0
     artifacts: int = 0
     decisions: list[str] = field(default_factory=list)
-    """Decisions about the run, one sentence each."""
+    """Decisions that the import made about the run, one sentence each."""
     problems: list[str] = field(default_factory=list)
     """Damaged parts of the files, and values that were left out."""
     growing: bool = False

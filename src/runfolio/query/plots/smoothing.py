@@ -13,7 +13,7 @@ from runfolio.query.selection.metric_names import split_of
 from runfolio.record.points.metric_summary import MetricSummary, is_system_metric
 
 _NEGLIGIBLE = 1e-17
-"""Weight that is too small to change a float64 sum of 1."""
+"""Weight so small that adding it to 1.0 in float64 gives 1.0."""
 
 
 def metric_weight(weight: float, summaries: Mapping[str, MetricSummary], metric: str) -> float:

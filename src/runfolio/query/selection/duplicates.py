@@ -32,7 +32,7 @@ class DistinctRuns(Generic[RunT]):
 
 
 def distinct_runs(runs: Iterable[RunT]) -> DistinctRuns[RunT]:
-    """Return the runs without reproductions and copied folders. No run is then counted twice.
+    """Return the runs, leaving out reproductions and copied folders. No run is then counted twice.
 
     A reproduction with changed settings is not a duplicate, so it is kept. If several folders have the same id, the
     original is the folder with the expected path `EXPERIMENT/NAME-ID`.

@@ -14,8 +14,8 @@ _STEM_LENGTH = 24
 def claim_name(store: Path, stem: str) -> str:
     """Claim the next free name of a store (`train-3`) and return it.
 
-    A name is claimed by creating a file that must not exist. Processes that start at the same time therefore get
-    different names without a lock. A claim is kept even if its run is deleted, so names are never reused.
+    A process claims a name by creating a file that must not exist yet. Processes that start at the same time therefore
+    get different names without a lock. A claim is kept even if its run is deleted, so names are never reused.
 
     Raises:
         OSError: The store cannot be written to.

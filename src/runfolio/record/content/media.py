@@ -296,8 +296,8 @@ def logged_charts(folder: Path) -> dict[str, Any]:
 def index_path(folder: Path, writer: str, number: int = 1) -> RecordPath:
     """Return the path of a writer's media list.
 
-    Lists with numbers above 1 contain lines from a spool. A spool stores data on a local disk during an outage of the
-    store.
+    A media list whose number is above 1 contains lines from a spool. A spool stores data on a local disk during an
+    outage of the store.
     """
     return RecordPath(folder, MEDIA) / (f"{writer}.jsonl" if number == 1 else f"{writer}-{number}.jsonl")
 

@@ -35,7 +35,7 @@ def conclude(
             runs that an earlier call trained.
 
     Raises:
-        NotFound: The checkpoint of a best epoch does not exist.
+        NotFound: The checkpoint of the run's best epoch does not exist.
         DamagedFile: The checkpoint of a best epoch cannot be read.
         ConfigError: The images have changed.
         StoreError: Another process is writing one of the runs.
