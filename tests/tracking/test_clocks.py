@@ -66,7 +66,7 @@ def test_order_and_duration_survive_a_clock_change_during_a_run(python: Callable
     assert 0.15 < np.ptp(curve.times) < 60
     assert (np.diff(curve.times) > 0).all()
     assert (np.diff(run.metric("system/cpu").steps) >= 0).all()
-    assert run.metric("system/cpu").steps[0] < 60
+    assert 0 <= run.metric("system/cpu").steps[0] < 60  # seconds of work, which a change of the clock does not alter
     assert run.state == "finished"
     assert run.duration_s is not None
     assert 0.15 < run.duration_s < 60

@@ -420,6 +420,21 @@ class TestLogFolder:
         first, second = (SummaryWriter(tmp_path / "runs" / "net") for _ in range(2))
         assert first.run is second.run
 
+    def test_closing_one_of_two_writers_loses_no_points_of_the_other(self, tmp_path: Path):
+        first, second = (SummaryWriter(tmp_path / "runs" / "net") for _ in range(2))
+        second.close()
+        SummaryWriter(tmp_path / "runs" / "other")  # ends the runs of closed writers
+        first.add_scalar("loss", 0.5)
+        with second:
+            second.add_scalar("loss", 1.5)
+        first.add_scalar("loss", 2.5)
+        assert recorded(first).metric("loss").values.tolist() == [0.5, 1.5, 2.5]
+
+    def test_folder_may_be_spelled_with_dots(self, tmp_path: Path):
+        folder = tmp_path / "runs" / "net"
+        first, second = SummaryWriter(folder), SummaryWriter(folder / ".." / "net")
+        assert first.run is second.run
+
     def test_run_of_another_process_is_joined(self, tmp_path: Path):
         with SummaryWriter(tmp_path / "runs" / "net") as writer:
             writer.add_scalar("main", 1.0, 0)

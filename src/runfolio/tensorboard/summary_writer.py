@@ -35,7 +35,6 @@ from runfolio.tracking.run import Run
 
 log = logging.getLogger("runfolio")
 _MOST_CHARTS = 1000
-_MOST_WRITERS = 10_000
 _LAST_MOMENT = 2**63 / 1e6
 """Seconds since 1970 beyond which a time in microseconds exceeds 64 bits."""
 
@@ -126,6 +125,8 @@ class SummaryWriter:
         self.file_writer: FileWriter | None = FileWriter(self)
         """Writer of the event file, or None after `close`."""
         self._closed = False
+        self._lost_run: Run | None = None
+        """Run that could not be opened again after its end. Further calls do not try it again."""
         self._step_counts: dict[str, int] = {}
         self._trials: dict[str, Path] = {}
         """Folder of the run of each trial that `add_hparams` recorded, keyed by its hyperparameters."""
@@ -511,12 +512,13 @@ class SummaryWriter:
 
         A run whose folder was deleted is recorded again as a new run. If the run cannot be opened, it remains closed.
         """
-        if self._closed or self.run.recorder.is_replaced:
-            self._closed = self.run.recorder.is_replaced = False
+        if (self._closed or self.run.recorder.has_ended) and self.run is not self._lost_run:
+            self._closed = False
             try:
                 self.run = open_log_folder(self.run.folder)
             except RunfolioError as error:
-                log.error("run %s cannot be opened again after close(): %s", self.run.id, error)
+                self._lost_run = self.run
+                log.error("run %s cannot be opened again after its end: %s", self.run.id, error)
             self.run.recorder.is_writer_closed = False
             self.file_writer = FileWriter(self)
         self.run.recorder.note_call()
@@ -592,8 +594,11 @@ def _default_folder(comment: str) -> Path:
             f"cannot create the store {store} ({error.strerror or error}); pass log_dir, or set RUNFOLIO_STORE"
         ) from None
     name = slug(f"{time.strftime('%b%d_%H-%M-%S')}_{platform.node()}{comment}")
-    names = [name, *(f"{name}-{number}" for number in range(2, _MOST_WRITERS))]
-    return next((store / unused for unused in names if not (store / unused).exists()), store / name)
+    folder, number = store / name, 1
+    while folder.exists():
+        number += 1
+        folder = store / f"{name}-{number}"
+    return folder
 
 
 def _moment(walltime: float) -> float:

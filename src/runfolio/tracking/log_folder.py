@@ -44,7 +44,7 @@ def open_log_folder(log_folder: str | os.PathLike[str], *, purge_step: int | Non
     """
     if "://" in os.fspath(log_folder):
         raise ConfigError(f"log_dir is {log_folder!r}, but a run is recorded in a local folder; pass a local path")
-    folder = _free_of_runs(path_of(log_folder).absolute())
+    folder = _free_of_runs(Path(os.path.abspath(path_of(log_folder))))  # noqa: PTH100 - Path.absolute keeps `..`
     if (run := _open_here(folder)) is not None:
         return run
 

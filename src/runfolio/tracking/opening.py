@@ -233,7 +233,6 @@ def _end_unattended_runs(joined_id: str | None) -> None:
     for other in run_context.unattended_runs():
         if other.id == joined_id:
             continue
-        other.is_replaced = True
         other.end(RunOutcome(), at_last_call=True)
         if not _is_end_logged:
             _is_end_logged = True

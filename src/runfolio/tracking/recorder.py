@@ -114,8 +114,6 @@ class Recorder:
         """`Run` object that was returned to the user."""
         self.is_in_with = False
         """True if the run is in a `with` block, which will end the run."""
-        self.is_replaced = False
-        """True if a later call of `init` has ended the run."""
         self.is_writer_closed = False
         """True if the SummaryWriter of the run was closed. The run then ends when another run is opened."""
         self.ends_as: RunOutcome | None = None

@@ -24,7 +24,6 @@ class CurrentRun(Protocol):
     """Attributes and methods of a run's recorder that this module uses."""
 
     is_in_with: bool
-    is_replaced: bool
 
     @property
     def id(self) -> str: ...
