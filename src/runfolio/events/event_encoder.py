@@ -25,13 +25,11 @@ from runfolio.record.base.files import plain_json
 from runfolio.record.base.flat_names import as_number, decode_numbers, encode_numbers, flatten
 from runfolio.record.base.run_document import RUNNING, RunDocument
 from runfolio.record.content import media_types
+from runfolio.record.content.media import PR_CURVE_ROWS
 from runfolio.record.points.tails import LogCall
 
 _NULL = m.Tensor(m.DT_FLOAT, m.TensorShape.of(0))
 """Placeholder tensor for a value that consists only of metadata."""
-_PR_CURVE_ROWS = (
-    "true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall"
-)  # fmt: skip
 _LARGEST_HPARAMS_STEP = 2**31 - 1
 """Largest step of a metric in the HParams tab. If one run has a larger step, TensorBoard returns an error for all
 runs."""
@@ -290,10 +288,10 @@ class EventEncoder:
         return _summary(time_s, step, m.Value(tag, _metadata("histograms"), tensor=tensor))
 
     def _pr_curve(self, time_s: float, step: int, name: str, content: Mapping[str, Any]) -> bytes:
-        count = min(len(content[row]) for row in _PR_CURVE_ROWS)
-        packed = b"".join(wire.float32(value) for row in _PR_CURVE_ROWS for value in content[row][:count])
+        count = min(len(content[row]) for row in PR_CURVE_ROWS)
+        packed = b"".join(wire.float32(value) for row in PR_CURVE_ROWS for value in content[row][:count])
         data = m.PrCurveData(num_thresholds=count).encode()
-        tensor = m.Tensor(m.DT_FLOAT, m.TensorShape.of(len(_PR_CURVE_ROWS), count), packed)
+        tensor = m.Tensor(m.DT_FLOAT, m.TensorShape.of(len(PR_CURVE_ROWS), count), packed)
         tag = self._tag(name, "pr_curves", "pr_curve")
         return _summary(time_s, step, m.Value(tag, m.Metadata(m.PluginData("pr_curves", data)), tensor=tensor))
 

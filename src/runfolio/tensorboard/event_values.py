@@ -21,6 +21,7 @@ from runfolio.events import messages as m
 from runfolio.events.mesh_tensors import COLOR, FACE, VERTEX
 from runfolio.record.base import file_bounds
 from runfolio.record.content import media_types
+from runfolio.record.content.media import PR_CURVE_ROWS
 from runfolio.record.content.picture_bounds import excess
 from runfolio.tensorboard import summary_content
 from runfolio.tensorboard.tensor_arrays import tensor_array, tensor_texts
@@ -30,9 +31,6 @@ from runfolio.tracking.pipeline import media_content
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _TEXT_SUFFIX = "/text_summary"
 """Suffix that torch's SummaryWriter adds to the tags of texts."""
-_PR_CURVE_ROWS = (
-    "true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall"
-)  # fmt: skip
 _LARGEST = float(np.finfo(np.float64).max)
 HPARAMS, SCALARS = "hparams", "scalars"
 """Names of TensorBoard plugins."""
@@ -327,11 +325,11 @@ def text_of_tensor(tensor: m.Tensor) -> str:
 
 
 def _pr_curve(rows: Any) -> dict[str, list[float]]:
-    if rows.ndim != 2 or rows.shape[0] != len(_PR_CURVE_ROWS):
+    if rows.ndim != 2 or rows.shape[0] != len(PR_CURVE_ROWS):
         raise ValueError(f"its shape is {list(rows.shape)} instead of [6, thresholds]")
     if not np.isfinite(rows).all():
         raise ValueError("it contains NaN or infinity")
-    return {name: row.tolist() for name, row in zip(_PR_CURVE_ROWS, rows.astype(np.float64), strict=True)}
+    return {name: row.tolist() for name, row in zip(PR_CURVE_ROWS, rows.astype(np.float64), strict=True)}
 
 
 def _mesh_data(value: m.Value) -> m.MeshData | None:

@@ -113,8 +113,8 @@ def _killed(death: Death) -> str:
 
 
 def _crash(run: EndedRun) -> str:
-    """Return the location of a crash in C code, as text. It is taken from the dump that Python printed. The text is
-    empty if there is no dump."""
+    """Return the location of a crash in C code, from the dump that Python printed. Without a dump, return an empty
+    string."""
     log = (
         "\n".join(last_lines(log_path(run.folder, run.document.attempts[-1].writer), _CRASH_LINES))
         if run.document.attempts

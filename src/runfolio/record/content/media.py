@@ -148,6 +148,10 @@ class LoggedPrCurve(TypedDict):
     recall: Required[list[Number]]
 
 
+PR_CURVE_ROWS = schema.names(LoggedPrCurve)
+"""Names of the six lists of a precision-recall curve, in the order of TensorBoard's tensor."""
+
+
 class GraphNode(TypedDict):
     name: Required[Line]
     op: Required[Line]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from runfolio.errors import ConfigError
+from runfolio.record.content.media import PR_CURVE_ROWS
 from runfolio.tracking.pipeline import media_content
 
 _LEAST_COUNT = 1e-7
-_CURVES = ("true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall")
 
 
 def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: Any) -> dict[str, list[float]]:
@@ -35,4 +35,7 @@ def precision_recall(labels: Any, predictions: Any, thresholds: int, weights: An
 
 def curves(*values: Any) -> dict[str, list[float]]:
     """Return the six curves of a `pr_curve` in the record, keyed by name."""
-    return {name: media_content.as_numbers(curve).ravel().tolist() for name, curve in zip(_CURVES, values, strict=True)}
+    return {
+        name: media_content.as_numbers(curve).ravel().tolist()
+        for name, curve in zip(PR_CURVE_ROWS, values, strict=True)
+    }
